@@ -1,0 +1,103 @@
+import type { PublicKey, Signer } from '../keys/key.ts';
+import type { Result } from '../lib/result.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import type { Repository } from '../oci/reference.ts';
+
+/** The formats that DESIGN section 2 names. */
+export type FormatName = 'dct' | 'cosign' | 'notation';
+
+/** A named signer that a policy can ask for, with the keys that speak for it. */
+export interface Authority {
+  readonly name: string;
+  readonly keys: readonly PublicKey[];
+}
+
+/** What a format's verifier says of one piece of evidence. */
+export interface Finding {
+  readonly format: FormatName;
+  /** The authority whose key verified it; `null` where no known key did, or nothing was found. */
+  readonly authority: string | null;
+  /** Id of the key that verified it (see {@link PublicKey}). */
+  readonly keyId: string | null;
+  readonly status: 'valid' | 'invalid' | 'absent' | 'inconclusive';
+  /** One sentence: why. */
+  readonly reason: string;
+  /** What the signature says it signed, where the format binds a name: canonical repository, and the tag if named. */
+  readonly signed: { readonly repository: Repository; readonly tag: string | null } | null;
+  /** When it was signed, as far as known; `trusted` only for a timestamp by a trusted third party. */
+  readonly signedAt: { readonly time: Date; readonly trusted: boolean } | null;
+  /** Digest of the evidence (the signed payload), to name it in the record. */
+  readonly evidence: Digest | null;
+  /** The signed annotations (`-a k=v`). */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** Reads evidence from the subject's repository; "could not find out" is thrown, never reported as absent. */
+export interface EvidenceSource {
+  /**
+   * The manifest under a tag or digest in the subject's repository: raw bytes and Content-Type, or
+   * `null` where the registry surely has none. Throws CountersignError (UPSTREAM_UNAVAILABLE,
+   * UPSTREAM_INVALID) when it cannot tell. Bytes asked for by digest are already checked against it.
+   */
+  manifest(
+    reference: string,
+  ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string } | null>;
+  /** A blob's bytes, checked against its digest, or `null` where there is none. Refuses (throws) more than `maxBytes`. */
+  blob(digest: Digest, maxBytes: number): Promise<Uint8Array | null>;
+}
+
+/** Where a signer writes: the subject's repository in a registry. */
+export interface EvidenceSink extends EvidenceSource {
+  /** Uploads a blob unless it is there. */
+  putBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** Puts a manifest under a tag or digest. */
+  putManifest(reference: string, bytes: Uint8Array, mediaType: string): Promise<void>;
+}
+
+/** What is to be signed or judged: one manifest digest in one repository. */
+export interface Subject {
+  readonly repository: Repository;
+  readonly digest: Digest;
+}
+
+/** What {@link SignatureFormat.sign} is asked to claim. */
+export interface SignRequest extends Subject {
+  /** The tag that the signature names; `null` names the repository only. */
+  readonly tag: string | null;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** One signature format: a folder in `trust/` and a line in `formats.ts`. */
+export interface SignatureFormat {
+  readonly name: FormatName;
+  /**
+   * Finds and verifies all evidence for the subject, within the bounds of `lib/limits.ts`.
+   * Keys come from `authorities` only. Trouble with reading the evidence becomes an `inconclusive`
+   * finding; it never throws for what the registry holds.
+   */
+  verify(
+    subject: Subject,
+    source: EvidenceSource,
+    authorities: readonly Authority[],
+  ): Promise<readonly Finding[]>;
+  /**
+   * Signs and stores; idempotent: the same claim by the same key is not written twice. Foreign
+   * entries stay byte-identical. Returns whether anything was written.
+   */
+  sign(
+    request: SignRequest,
+    signer: Signer,
+    sink: EvidenceSink,
+  ): Promise<{ readonly written: boolean }>;
+  /**
+   * The digest that a tag of this format's signature artifacts speaks for (`sha256-<hex>.sig`), or
+   * `null` for any other tag.
+   */
+  subjectOfTag(tag: string): Digest | null;
+  /**
+   * Checks something pushed or pulled as a signature artifact for `subject`: the right media types,
+   * sizes and payloads, nothing that could run. Refuses with ARTIFACT_INVALID. Not a trust decision.
+   */
+  checkArtifact(tag: string, manifest: Manifest, source: EvidenceSource): Promise<Result<null>>;
+}
