@@ -100,7 +100,7 @@ describe('architecture', () => {
       (i) => i.specifier.startsWith('fastify') && folderOf(i.file) !== 'http',
     );
     const engine = imports.filter(
-      (i) => /store\/(?:sqlite|postgres)\//.test(targetOf(i)) && !/^src\/store\//.test(i.file),
+      (i) => /store\/(?:sqlite|postgres)\//.test(targetOf(i)) && !i.file.startsWith('src/store/'),
     );
     const sqlite = imports.filter(
       (i) => i.specifier === 'node:sqlite' && !i.file.startsWith('src/store/sqlite/'),

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Old syntax on purpose: an old Node must get this far and say what it lacks, not print a stack.
+import { existsSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const good = (major === 22 && minor >= 22) || (major === 24 && minor >= 15) || major >= 26;
+if (!good) {
+  process.stderr.write(
+    `countersign needs Node 22.22, 24.15 or 26 and later, found ${process.versions.node}.\n` +
+      'In a checkout, "npm run" and "npx countersign" bring the right one after: npm ci\n',
+  );
+  process.exit(2);
+}
+nodeModule.enableCompileCache?.();
+// A checkout runs from source by type stripping; a published package has only the built code.
+const source = new URL('../cli/main.ts', import.meta.url);
+const main = existsSync(source) ? source : new URL('../dist/cli/main.js', import.meta.url);
+const cli = await import(main.href);
+process.exitCode = await cli.main(process.argv.slice(2), process.env);

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import type { Output } from './output.ts';
+
+/** What a command gets besides its own arguments. */
+export interface Context {
+  readonly env: NodeJS.ProcessEnv;
+  /** Made from `--output`, once the arguments are read. */
+  output(): Output;
+  /** Sets the exit status for when the command is done (0 trusted/done, 1 denied, 2 usage, 3 could not find out). */
+  exit(code: 0 | 1 | 2 | 3): void;
+}
+
+/** A command's module: adds its subcommand to the program. */
+export interface CommandModule {
+  define(program: Command, context: Context): void;
+}
+
+interface Entry {
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** Every command, in the order of `--help`; a module is loaded only when its command runs. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {};

@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { COMMANDS } from './commands.ts';
+import type { Context } from './commands.ts';
+import { createOutput, reportFailure } from './output.ts';
+
+function version(): string {
+  // From source the manifest is one level up, from `dist/cli` two.
+  for (const up of ['../package.json', '../../package.json']) {
+    try {
+      const manifest = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as {
+        version: string;
+      };
+      return manifest.version;
+    } catch {
+      continue;
+    }
+  }
+  return 'unknown';
+}
+
+const HELP = `
+Examples:
+  $ countersign demo                                 see it work, in a throw-away registry
+  $ countersign serve --upstream https://registry.example.com
+  $ countersign key generate release-bot             a signing key
+  $ countersign push oci:./build registry.example.com/prod/app:1.2
+  $ countersign sign registry.example.com/prod/app:1.2
+  $ countersign verify registry.example.com/prod/app:1.2
+
+Exit status: 0 trusted or done, 1 denied, 2 wrong usage, 3 could not find out.`;
+
+/** Runs the command line; returns the exit status. */
+export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const program = new Command('countersign');
+  let status = 0;
+  const output = (): ReturnType<typeof createOutput> =>
+    createOutput(String(program.opts()['output'] ?? 'text'));
+  const context: Context = {
+    env,
+    output,
+    exit: (code) => {
+      status = code;
+    },
+  };
+  program
+    .description(
+      'Content trust, enforced at the registry: sign images as they are pushed, refuse what is not signed.',
+    )
+    .version(version(), '-V, --version')
+    .addOption(
+      new Option('--output <format>', 'how results are printed')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addHelpText('after', HELP)
+    .showHelpAfterError('(see countersign --help)')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .enablePositionalOptions(false);
+  const asked = argv.find((arg) => !arg.startsWith('-') && Object.hasOwn(COMMANDS, arg));
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    if (name !== asked) {
+      program.command(name).description(entry.summary);
+      continue;
+    }
+    (await entry.load()).define(program, context);
+  }
+  inherit(program);
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportFailure(error, output());
+  }
+}
+
+/** Options that every command takes are declared once, on the program; subcommands throw instead of exiting. */
+function inherit(command: Command): void {
+  for (const sub of command.commands) {
+    sub.exitOverride();
+    sub.copyInheritedSettings(command);
+    inherit(sub);
+  }
+}
