@@ -51,10 +51,14 @@ export function essence(contentType: string): string {
  * Reads a manifest strictly, from its raw bytes (OCI image-spec "Image Manifest", "Image Index";
  * Docker image manifest v2 schema 2 and list). Refused: more than 4 MiB, JSON that two readers could
  * see differently, schema 1, a type that disagrees with `contentType`, a document that is both an
- * image and an index (GHSA-qq97, CVE-2021-41190), malformed descriptors, more than 1000 of them.
+ * image and an index (GHSA-qq97, CVE-2021-41190), malformed descriptors, more of them than `maxDescriptors`.
  * Without `contentType`, `mediaType` inside must say what it is, or its shape where OCI lets it be absent.
  */
-export function parseManifest(bytes: Uint8Array, contentType?: string): Result<Manifest> {
+export function parseManifest(
+  bytes: Uint8Array,
+  contentType?: string,
+  maxDescriptors: number = LIMITS.descriptors,
+): Result<Manifest> {
   if (bytes.byteLength > LIMITS.manifestBytes) {
     return refuse(
       'MANIFEST_TOO_LARGE',
@@ -80,13 +84,13 @@ export function parseManifest(bytes: Uint8Array, contentType?: string): Result<M
   if (kind === 'index') {
     if ('layers' in root || 'config' in root)
       return invalid('an index must not have "config" or "layers"');
-    const manifests = descriptors(root['manifests'], 'manifests');
+    const manifests = descriptors(root['manifests'], 'manifests', maxDescriptors);
     return manifests.ok ? ok({ kind, ...common.value, manifests: manifests.value }) : manifests;
   }
   if ('manifests' in root) return invalid('an image manifest must not have "manifests"');
   const config = descriptor(root['config'], 'config');
   if (!config.ok) return config;
-  const layers = descriptors(root['layers'], 'layers');
+  const layers = descriptors(root['layers'], 'layers', maxDescriptors);
   return layers.ok
     ? ok({ kind, ...common.value, config: config.value, layers: layers.value })
     : layers;
@@ -128,12 +132,10 @@ function parseCommon(root: JsonObject, mediaType: string): Result<Common> {
   });
 }
 
-function descriptors(value: Json | undefined, field: string): Result<Descriptor[]> {
+function descriptors(value: Json | undefined, field: string, most: number): Result<Descriptor[]> {
   if (!isArray(value)) return invalid(`expected "${field}" to be an array`);
-  if (value.length > LIMITS.descriptors) {
-    return invalid(
-      `expected at most ${LIMITS.descriptors} entries in "${field}", found ${value.length}`,
-    );
+  if (value.length > most) {
+    return invalid(`expected at most ${most} entries in "${field}", found ${value.length}`);
   }
   const out: Descriptor[] = [];
   for (const [index, item] of value.entries()) {
