@@ -1,0 +1,105 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A server that a suite started as a process of its own. */
+export interface Child {
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** False once it has ended. */
+  readonly running: () => boolean;
+  /** Asks it to end (SIGTERM), waits, and returns its exit status; kills it where it does not end in time. */
+  stop(): Promise<number>;
+  /** kill -9, and waits until it is gone. */
+  kill(): Promise<void>;
+}
+
+/** Starts a long-running program; nothing is awaited yet. */
+export function startChild(
+  command: string,
+  args: readonly string[],
+  options: {
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly cwd?: string;
+  } = {},
+): Child {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...options.env },
+    cwd: options.cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  let ended = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const done = new Promise<number>((resolve) => {
+    child.on('error', (error) => {
+      ended = true;
+      stderr += `${command} could not be started: ${error.message}\n`;
+      resolve(-1);
+    });
+    child.on('close', (code) => {
+      ended = true;
+      resolve(code ?? -1);
+    });
+  });
+  endWithProcess(child);
+  return {
+    stdout: () => stdout,
+    stderr: () => stderr,
+    running: () => !ended,
+    stop: async () => {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
+      const code = await done;
+      clearTimeout(timer);
+      return code;
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
+      await done;
+    },
+  };
+}
+
+/** Polls until `ready` gives a value; throws with what the server said where it ends or takes too long. */
+export async function waitFor<T>(
+  child: Child,
+  what: string,
+  ready: () => Promise<T | undefined> | T | undefined,
+  timeout = 30_000,
+): Promise<T> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    const value = await ready();
+    if (value !== undefined) return value;
+    if (!child.running() || performance.now() > end) {
+      const state = child.running() ? 'not ready in time' : 'ended';
+      throw new Error(`${what}: ${state}; it said:\n${child.stdout()}${child.stderr()}`);
+    }
+    await sleep(25);
+  }
+}
+
+/** A TCP port of 127.0.0.1 that is free at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
+  return address.port;
+}
+
+// A test process that is ended early takes its servers along.
+function endWithProcess(child: ChildProcess): void {
+  const end = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.once('exit', end);
+  child.once('close', () => process.removeListener('exit', end));
+}
