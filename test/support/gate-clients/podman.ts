@@ -1,0 +1,43 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDigest } from '../../../src/oci/digest.ts';
+import { clientPath } from '../clients.ts';
+import type { ClientSession, GateClient } from '../gate-client.ts';
+import { mustRun, run } from '../run.ts';
+import { acceptAnything, readDigest, writeRootfs } from './containers-image.ts';
+
+/** podman as root, with a store of its own. */
+export const podmanClient: GateClient = {
+  name: 'podman',
+  needs: ['podman'],
+  start: (scope) => {
+    const folder = join(scope.folder(), 'podman');
+    mkdirSync(folder, { recursive: true });
+    const env = { REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
+    const base = ['--root', join(folder, 'store'), '--runroot', join(folder, 'run')];
+    base.push('--storage-driver', 'vfs', '--events-backend', 'file');
+    const podman = (args: readonly string[]) =>
+      run(clientPath('podman'), [...base, ...args], { env });
+    const plain = ['--tls-verify=false', `--signature-policy=${acceptAnything(folder)}`];
+    const session: ClientSession = {
+      push: async (reference, content) => {
+        const rootfs = writeRootfs(folder, content);
+        await mustRun(clientPath('podman'), [...base, 'import', rootfs, reference], { env });
+        const file = join(folder, 'digest');
+        rmSync(file, { force: true });
+        const ran = await podman(['push', ...plain, '--digestfile', file, reference]);
+        return { ...ran, digest: ran.code === 0 ? readDigest(file) : null };
+      },
+      pull: async (reference) => {
+        await podman(['rmi', '-a', '-f']);
+        const ran = await podman(['pull', ...plain, reference]);
+        const seen = await podman(['image', 'inspect', '--format', '{{.Digest}}', reference]);
+        const digest = seen.stdout.trim();
+        return { ...ran, digest: ran.code === 0 && isDigest(digest) ? digest : null };
+      },
+      login: (host, user, password) =>
+        podman(['login', '--tls-verify=false', '-u', user, '-p', password, host]),
+    };
+    return Promise.resolve(session);
+  },
+};

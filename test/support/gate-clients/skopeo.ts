@@ -1,0 +1,53 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { clientPath } from '../clients.ts';
+import type { ClientName } from '../clients.ts';
+import type { ClientSession, GateClient } from '../gate-client.ts';
+import { buildImage, writeOciLayout } from '../image.ts';
+import { run } from '../run.ts';
+import { tarLayer } from '../tar.ts';
+import { acceptAnything, readDigest } from './containers-image.ts';
+
+/** skopeo of one generation, copying between OCI layouts and the registry. */
+export function skopeoClient(cli: ClientName): GateClient {
+  return {
+    name: cli,
+    needs: [cli],
+    start: (scope) => {
+      const folder = join(scope.folder(), cli);
+      mkdirSync(folder, { recursive: true });
+      const env = { REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
+      const base = ['--policy', acceptAnything(folder)];
+      const copy = async (args: readonly string[]) => {
+        const file = join(folder, 'digest');
+        rmSync(file, { force: true });
+        const ran = await run(
+          clientPath(cli),
+          [...base, 'copy', '--all', '--digestfile', file, ...args],
+          { env },
+        );
+        return { ...ran, digest: ran.code === 0 ? readDigest(file) : null };
+      };
+      const session: ClientSession = {
+        push: (reference, content) => {
+          const layout = join(folder, 'out');
+          rmSync(layout, { recursive: true, force: true });
+          const image = buildImage({ layers: [tarLayer({ content })] });
+          mkdirSync(layout);
+          writeOciLayout(layout, image, 'image');
+          return copy(['--dest-tls-verify=false', `oci:${layout}:image`, `docker://${reference}`]);
+        },
+        pull: (reference) => {
+          const layout = join(folder, 'in');
+          rmSync(layout, { recursive: true, force: true });
+          return copy(['--src-tls-verify=false', `docker://${reference}`, `oci:${layout}:image`]);
+        },
+        login: (host, user, password) =>
+          run(clientPath(cli), ['login', '--tls-verify=false', '-u', user, '-p', password, host], {
+            env,
+          }),
+      };
+      return Promise.resolve(session);
+    },
+  };
+}
