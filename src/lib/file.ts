@@ -1,0 +1,48 @@
+import { open } from 'node:fs/promises';
+import type { ErrorCode } from './errors.ts';
+import type { Result } from './result.ts';
+import { ok, refuse } from './result.ts';
+
+/** A file's bytes, with what its permissions say. */
+export interface FileContent {
+  readonly bytes: Buffer;
+  /** Permission bits (`mode & 0o777`). */
+  readonly mode: number;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'it may not be read by this user',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a folder on the way is none',
+};
+
+/**
+ * Reads a regular file of bounded size; refuses with the given code, naming the file as the caller
+ * writes it. The bound holds for the bytes read, so a file that grows meanwhile cannot exceed it.
+ */
+export async function readBoundedFile(
+  path: string,
+  maxBytes: number,
+  code: ErrorCode,
+): Promise<Result<FileContent>> {
+  try {
+    await using file = await open(path, 'r');
+    const stat = await file.stat();
+    if (!stat.isFile()) return refuse(code, `expected a file at ${path}, found something else`);
+    const buffer = Buffer.alloc(Math.min(stat.size, maxBytes) + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    if (length > maxBytes || stat.size > maxBytes) {
+      return refuse(code, `expected at most ${maxBytes} bytes in ${path}, found more`);
+    }
+    return ok({ bytes: buffer.subarray(0, length), mode: stat.mode & 0o777 });
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    return refuse(code, `expected to read ${path}, but ${REASONS[reason] ?? reason}`);
+  }
+}
