@@ -8,16 +8,26 @@ export const LIMITS = {
   indexDepth: 4,
   /** Largest signed payload (simple signing), in bytes. */
   payloadBytes: 64 * 1024,
+  /** Largest attestation (DSSE envelope), in bytes; containers/image has the same bound. */
+  attestationBytes: 4 * 1024 * 1024,
   /** Signatures looked at for one digest; more are refused, the order cannot hide a good one before. */
   signatures: 64,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */
   policyFileBytes: 1024 * 1024,
+  /** Policy files in one folder. */
+  policyFiles: 100,
+  /** Image patterns of one policy set; each is compared with every other when it loads. */
+  policyPatterns: 1000,
+  /** Key files that one policy set names. */
+  policyKeys: 1000,
   /** Largest configuration file, in bytes. */
   configFileBytes: 1024 * 1024,
   /** Largest JSON body of the API, in bytes. */
   apiBodyBytes: 64 * 1024,
+  /** Largest event of the record, in bytes; evidence beyond it is named by digest. */
+  eventBytes: 16 * 1024,
   /** Longest repository name with its host (clients' own limit). */
   nameLength: 255,
 } as const;

@@ -66,6 +66,8 @@ export interface SignRequest extends Subject {
   /** The tag that the signature names; `null` names the repository only. */
   readonly tag: string | null;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Write the claim even where it stands already: a policy with `maxAge` wants a younger one. */
+  readonly renew?: boolean;
 }
 
 /** One signature format: a folder in `trust/` and a line in `formats.ts`. */

@@ -1,0 +1,11 @@
+import { systemClock } from '../lib/time.ts';
+import { cosignFormat } from './cosign/cosign.ts';
+import type { SignatureFormat } from './format.ts';
+
+/** Every signature format that can sign and verify. A new one is a folder beside this file and a line here. */
+export const FORMATS: readonly SignatureFormat[] = [cosignFormat(systemClock)];
+
+/** The format of that name, or `undefined`. */
+export function formatByName(name: string): SignatureFormat | undefined {
+  return FORMATS.find((format) => format.name === name);
+}

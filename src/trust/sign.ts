@@ -1,0 +1,122 @@
+import type { Signer } from '../keys/key.ts';
+import { CountersignError } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import { mapParallel } from '../lib/parallel.ts';
+import { unwrap } from '../lib/result.ts';
+import type { Digest } from '../oci/digest.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { kindOf } from '../oci/media-types.ts';
+import type {
+  EvidenceSink,
+  EvidenceSource,
+  FormatName,
+  SignatureFormat,
+  Subject,
+} from './format.ts';
+
+// Images signed at a time: each has a signature tag of its own, so they do not get in each other's way.
+const WIDTH = 4;
+
+/** What {@link signImage} is asked to do. */
+export interface ImageSigning {
+  readonly subject: Subject;
+  /** The tag that the signatures name, on the children too: engines check the child under the tag that was pulled. */
+  readonly tag: string | null;
+  readonly signer: Signer;
+  readonly formats: readonly SignatureFormat[];
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly sink: EvidenceSink;
+  /** Sign an index's children too (the default): containers/image looks at the child only. */
+  readonly recursive?: boolean;
+  /** See {@link SignRequest.renew}. */
+  readonly renew?: boolean;
+}
+
+/** One signature, written now or found to be there. */
+export interface SignedImage {
+  readonly digest: Digest;
+  readonly format: FormatName;
+  readonly written: boolean;
+}
+
+/**
+ * Signs an image, or an index with all it contains, children first, so that an index that carries
+ * a signature never has a child without one. Throws MANIFEST_UNKNOWN where the registry lacks a
+ * manifest, and what the formats throw; what was written before a failure stays, and the same call
+ * again completes it.
+ */
+export async function signImage(signing: ImageSigning): Promise<readonly SignedImage[]> {
+  const {
+    subject,
+    tag,
+    signer,
+    formats,
+    annotations,
+    sink,
+    recursive = true,
+    renew = false,
+  } = signing;
+  const groups = recursive ? await descendants(subject.digest, sink) : [];
+  const signOne = async (digest: Digest): Promise<SignedImage[]> => {
+    const out: SignedImage[] = [];
+    for (const format of formats) {
+      const request = { repository: subject.repository, digest, tag, annotations, renew };
+      const { written } = await format.sign(request, signer, sink);
+      out.push({ digest, format: format.name, written });
+    }
+    return out;
+  };
+  const signed: SignedImage[] = [];
+  for (const group of [...groups, [subject.digest]]) {
+    signed.push(...(await mapParallel(group, WIDTH, signOne)).flat());
+  }
+  return signed;
+}
+
+/**
+ * Everything an index contains, without itself, in groups: what a member of a group contains stands
+ * in an earlier one. Nothing for an image. Throws MANIFEST_UNKNOWN for a manifest that is missing,
+ * MANIFEST_INVALID for one that is malformed, or more or deeper than `lib/limits.ts` allows.
+ */
+async function descendants(
+  root: Digest,
+  source: EvidenceSource,
+): Promise<readonly (readonly Digest[])[]> {
+  const depthOf = new Map<Digest, number>();
+  let indexes: readonly Digest[] = [root];
+  for (let depth = 0; indexes.length > 0; depth++) {
+    if (depth > LIMITS.indexDepth) {
+      throw tooLarge(root, `indexes nested at most ${LIMITS.indexDepth} deep`);
+    }
+    const manifests = await mapParallel(indexes, WIDTH, async (digest) => read(digest, source));
+    const children = manifests.flatMap((m) => (m.kind === 'index' ? m.manifests : []));
+    // Met again further down, a manifest moves there: it must be signed before all that contain it.
+    for (const child of children) depthOf.set(child.digest, depth);
+    if (depthOf.size > LIMITS.descriptors) {
+      throw tooLarge(root, `at most ${LIMITS.descriptors} manifests`);
+    }
+    // What the descriptor calls an image is one: if it were an index, its children stay unsigned and refused.
+    const below = children.filter((child) => kindOf(child.mediaType) === 'index');
+    indexes = [...new Set(below.map((child) => child.digest))];
+  }
+  const groups = Array.from({ length: LIMITS.indexDepth + 1 }, (): Digest[] => []);
+  for (const [digest, depth] of depthOf) groups[LIMITS.indexDepth - depth]?.push(digest);
+  return groups;
+}
+
+function tooLarge(root: Digest, expected: string): CountersignError {
+  return new CountersignError('MANIFEST_INVALID', `expected ${expected} in ${shortDigest(root)}`);
+}
+
+async function read(digest: Digest, source: EvidenceSource): Promise<Manifest> {
+  const answer = await source.manifest(digest);
+  if (answer === null) {
+    throw new CountersignError(
+      'MANIFEST_UNKNOWN',
+      `the registry has no manifest ${shortDigest(digest)}; push it first, or sign without its index's children`,
+    );
+  }
+  return unwrap(parseManifest(answer.bytes, answer.mediaType));
+}
