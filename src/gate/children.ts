@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import { LIMITS } from '../lib/limits.ts';
+import { SingleFlight } from '../lib/single-flight.ts';
+import type { Digest } from '../oci/digest.ts';
+import { shortDigest } from '../oci/digest.ts';
+import { splitRepository } from '../oci/reference.ts';
+import type { Decision } from '../policy/decision.ts';
+import type { Evaluator, Question } from './evaluate.ts';
+import type { ManifestFetcher } from './fetch.ts';
+import type { Links } from './links.ts';
+import type { GatePorts } from './ports.ts';
+
+/** Bounds of the search for an unknown child's parent: tags looked at, and how often per repository (ms). */
+const SEARCH_TAGS = 50;
+const SEARCH_EVERY = 30_000;
+
+/**
+ * Children of indexes: a digest asked for by itself is admitted while an index that contains it is
+ * admitted in the same repository. The parent is judged each time, so the child falls with it.
+ */
+export class Children {
+  readonly #ports: GatePorts;
+  readonly #links: Links;
+  readonly #evaluator: Evaluator;
+  readonly #fetcher: ManifestFetcher;
+  readonly #searches = new SingleFlight<void>();
+  readonly #searched = new LRUCache<string, number>({ max: 10_000 });
+
+  constructor(ports: GatePorts, links: Links, evaluator: Evaluator, fetcher: ManifestFetcher) {
+    this.#ports = ports;
+    this.#links = links;
+    this.#evaluator = evaluator;
+    this.#fetcher = fetcher;
+  }
+
+  /**
+   * The allow that a digest inherits; a CANNOT_VERIFY denial where a parent could not be judged; or
+   * `null` where nothing admits it. A revocation of the child itself is never inherited over.
+   */
+  async admittedBy(question: Question, depth: number): Promise<Decision | null> {
+    const parents = await this.#links.parents(question.repository, question.digest);
+    if (parents.length === 0 || depth === 0 || this.#revoked(question)) return null;
+    let unsure: Decision | null = null;
+    for (const digest of parents) {
+      const parent = { ...question, digest, tag: null };
+      const own = await this.#evaluator.judge(parent);
+      const verdict =
+        own.decision === 'allow' ? own : ((await this.admittedBy(parent, depth - 1)) ?? own);
+      if (verdict.decision === 'allow') return inherit(question, digest, verdict);
+      if (verdict.reason.code === 'CANNOT_VERIFY')
+        unsure = { ...verdict, subject: subjectOf(question) };
+    }
+    return unsure;
+  }
+
+  /** Looks for parents among the repository's tagged indexes, bounded, and judges again. */
+  async searched(question: Question): Promise<Decision | null> {
+    const now = this.#ports.now().getTime();
+    const last = this.#searched.get(question.repository);
+    if (last !== undefined && now - last < SEARCH_EVERY) return null;
+    await this.#searches.run(question.repository, async () => {
+      await this.#learnTagged(question);
+      this.#searched.set(question.repository, now);
+    });
+    return this.admittedBy(question, LIMITS.indexDepth);
+  }
+
+  async #learnTagged(question: Question): Promise<void> {
+    const { registry, repository, caller } = question;
+    const { path } = splitRepository(repository);
+    for (const tag of await registry.upstream.tags(path, SEARCH_TAGS, caller)) {
+      const head = await registry.upstream.head(path, tag, caller);
+      if (head.kind !== 'found') continue;
+      // Fetching learns the links; what cannot be parsed has no children.
+      await this.#fetcher.fetch(registry, repository, head.digest, caller).catch(() => null);
+    }
+  }
+
+  #revoked(question: Question): boolean {
+    return this.#ports.trust
+      .revocations()
+      .some(
+        (r) =>
+          r.kind === 'digest' &&
+          r.repository === question.repository &&
+          r.digest === question.digest,
+      );
+  }
+}
+
+function subjectOf(question: Question): Decision['subject'] {
+  const { action, repository, digest, tag } = question;
+  return { action, repository, digest, tag };
+}
+
+function inherit(question: Question, parent: Digest, verdict: Decision): Decision {
+  const message = `${question.repository}@${shortDigest(question.digest)} is part of ${shortDigest(parent)}: ${verdict.reason.message}`;
+  return {
+    ...verdict,
+    subject: subjectOf(question),
+    reason: { code: 'CHILD', message: message.slice(0, 180) },
+  };
+}

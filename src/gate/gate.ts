@@ -1,0 +1,48 @@
+import { Mutex } from '../lib/single-flight.ts';
+import { Artifacts } from './artifacts.ts';
+import { Authoriser } from './authorise.ts';
+import { Children } from './children.ts';
+import { Evaluator } from './evaluate.ts';
+import { ManifestFetcher } from './fetch.ts';
+import { Links } from './links.ts';
+import { ManifestCache } from './manifests.ts';
+import type { GatePorts } from './ports.ts';
+import { HeldReading } from './reading.ts';
+import { TagResolver } from './resolve.ts';
+
+/** The gate's parts, made once and handed to every request. */
+export interface Gate {
+  readonly ports: GatePorts;
+  readonly authoriser: Authoriser;
+  readonly tags: TagResolver;
+  readonly manifests: ManifestCache;
+  readonly fetcher: ManifestFetcher;
+  readonly links: Links;
+  readonly evaluator: Evaluator;
+  readonly children: Children;
+  readonly artifacts: Artifacts;
+  readonly reading: HeldReading;
+  /** Serialises everything that moves one tag: `<repository>\n<tag>`. */
+  readonly tagLocks: Mutex;
+}
+
+/** Makes the gate over its ports; nothing runs until it is asked. */
+export function createGate(ports: GatePorts): Gate {
+  const manifests = new ManifestCache(ports.now);
+  const links = new Links(ports.store);
+  const evaluator = new Evaluator(ports);
+  const fetcher = new ManifestFetcher(manifests, links);
+  return {
+    ports,
+    authoriser: new Authoriser(ports),
+    tags: new TagResolver(ports.now),
+    manifests,
+    fetcher,
+    links,
+    evaluator,
+    children: new Children(ports, links, evaluator, fetcher),
+    artifacts: new Artifacts(ports.formats),
+    reading: new HeldReading(ports, evaluator),
+    tagLocks: new Mutex(),
+  };
+}

@@ -1,0 +1,49 @@
+import type { Logger } from '../lib/logger.ts';
+import type { Clock } from '../lib/time.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Decision } from '../policy/decision.ts';
+import type { Governing } from '../policy/policy.ts';
+import type { Store } from '../store/store.ts';
+import type { Authority, SignatureFormat } from '../trust/format.ts';
+import type { Access } from './access.ts';
+import type { TrustState } from './trust-state.ts';
+import type { Upstream } from './upstream.ts';
+
+/** One registry that the gate stands in front of. */
+export interface GateRegistry {
+  /** Canonical host: the name clients use. */
+  readonly host: string;
+  readonly aliases: readonly string[];
+  readonly upstream: Upstream;
+  /** True where upstream itself judges the caller's own credentials. */
+  readonly upstreamJudges: boolean;
+}
+
+/** Writes decisions to the record (see `log/`). */
+export interface DecisionRecorder {
+  /** Records a decision before it is answered; returns its number. Throws STORE_UNAVAILABLE. */
+  decision(decision: Decision, actor: string): Promise<number | null>;
+}
+
+/** What the gate counts. */
+export interface GateCounters {
+  decision(action: string, decision: string, code: string): void;
+}
+
+/** Everything that the gate needs from outside itself. */
+export interface GatePorts {
+  readonly store: Store;
+  readonly formats: readonly SignatureFormat[];
+  readonly trust: TrustState;
+  readonly recorder: DecisionRecorder;
+  readonly access: Access;
+  readonly counters: GateCounters;
+  readonly log: Logger;
+  readonly now: Clock;
+  /** What governs a repository now; `null` where no policy does. */
+  govern(repository: Repository, aliases: readonly string[]): Governing | null;
+  /** The revision of the policy set in force. */
+  policyRevision(): string;
+  /** The authorities of the policy set in force. */
+  authorities(): readonly Authority[];
+}

@@ -1,0 +1,158 @@
+import { LIMITS } from '../lib/limits.ts';
+import type { Digest } from '../oci/digest.ts';
+import { shortDigest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import { splitRepository } from '../oci/reference.ts';
+import type { Decision } from '../policy/decision.ts';
+import type { Caller } from './caller.ts';
+import { evidenceSource } from './evidence.ts';
+import type { Gate } from './gate.ts';
+import type { PullOutcome, Refused } from './outcome.ts';
+import { refused, refusedBy, refusedByFailure } from './outcome.ts';
+import type { GateRegistry } from './ports.ts';
+
+/** A request for a manifest, parsed: exactly one of `tag` and `digest`. */
+export interface PullRequest {
+  readonly registry: GateRegistry;
+  readonly repository: Repository;
+  readonly reference: { readonly tag: string } | { readonly digest: Digest };
+  readonly method: 'GET' | 'HEAD';
+  readonly caller: Caller;
+}
+
+/**
+ * A pull, in one straight line (DESIGN 5): may the caller read here; which digest is meant, once; is
+ * it trusted; record; serve exactly those bytes. Never throws: what goes wrong is a refusal.
+ */
+export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcome> {
+  try {
+    const { registry, repository, caller, reference } = request;
+    const forbidden = gate.authoriser.check(caller, 'pull', repository);
+    if (forbidden !== null) return forbidden;
+    if ('tag' in reference && gate.artifacts.subjectOf(reference.tag) !== null)
+      return await pullArtifact(gate, request, reference.tag);
+
+    const resolved = await resolve(gate, request);
+    if (resolved.kind !== 'digest') return resolved;
+    const { digest, tag } = resolved;
+
+    const decision = await judge(gate, request, digest, tag);
+    gate.ports.counters.decision('pull', decision.decision, decision.reason.code);
+    const record = await gate.ports.recorder.decision(decision, caller.name);
+    if (decision.decision === 'deny') return hide(gate, request, refusedBy(decision, record));
+
+    const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
+    if (answer.kind === 'absent') return unknown(request, shortDigest(digest));
+    if (answer.kind === 'relay') return answer;
+    return {
+      kind: 'serve',
+      manifest: answer,
+      warning: decision.reason.code === 'WARNED' ? decision.reason.message : null,
+    };
+  } catch (error) {
+    const failure = refusedByFailure(error);
+    gate.ports.log.warn(
+      { code: failure.code, repository: request.repository, error },
+      'pull failed',
+    );
+    return failure;
+  }
+}
+
+type Resolved = { readonly kind: 'digest'; readonly digest: Digest; readonly tag: string | null };
+
+async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | PullOutcome> {
+  const { registry, repository, caller, reference } = request;
+  if ('digest' in reference) {
+    const grace = gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
+    const answer = await gate.authoriser.upstreamAllows(
+      registry,
+      repository,
+      reference.digest,
+      caller,
+      grace,
+    );
+    if (answer.kind === 'relay') return answer;
+    if (answer.kind === 'absent') return unknown(request, shortDigest(reference.digest));
+    return { kind: 'digest', digest: reference.digest, tag: null };
+  }
+  const answer = await gate.tags.resolve(registry, repository, reference.tag, caller);
+  gate.authoriser.note(answer, caller, repository);
+  if (answer.kind === 'relay') return answer;
+  if (answer.kind === 'absent')
+    return (await held(gate, request, reference.tag)) ?? unknown(request, reference.tag);
+  return { kind: 'digest', digest: answer.digest, tag: reference.tag };
+}
+
+/** The verdict on a pull: the digest's own, or what it inherits, or the right to read what is held. */
+async function judge(
+  gate: Gate,
+  request: PullRequest,
+  digest: Digest,
+  tag: string | null,
+): Promise<Decision> {
+  const { registry, repository, caller } = request;
+  const question = { registry, repository, digest, tag, action: 'pull', caller } as const;
+  if (tag !== null) return gate.evaluator.judge(question);
+  const inherited = await gate.children.admittedBy(question, LIMITS.indexDepth);
+  const own = inherited?.decision === 'allow' ? inherited : await gate.evaluator.judge(question);
+  if (own.decision === 'allow' || own.reason.code !== 'NOT_TRUSTED') return own;
+  // A parent that could not be judged might have admitted it: "could not find out" wins over "no".
+  if (inherited !== null) return inherited;
+  return (
+    (await gate.children.searched(question)) ?? (await gate.reading.heldRead(question, own)) ?? own
+  );
+}
+
+async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Promise<PullOutcome> {
+  const { registry, repository, caller } = request;
+  const { path } = splitRepository(repository);
+  const answer = await registry.upstream.manifest(path, tag, caller);
+  if (answer.kind === 'relay') return answer;
+  if (answer.kind === 'absent') return unknown(request, tag);
+  const checked = await gate.artifacts.check(
+    repository,
+    tag,
+    answer,
+    evidenceSource(registry.upstream, path, caller),
+  );
+  if (!checked.ok)
+    return hide(
+      gate,
+      request,
+      refused(
+        'NOT_TRUSTED',
+        `${repository}:${tag} is no signature and not served as one: ${checked.refusal.message}`,
+      ),
+    );
+  return { kind: 'serve', manifest: answer, warning: null };
+}
+
+/** Tells a caller whose tag is not there yet that a push of it waits for a signature. */
+async function held(gate: Gate, request: PullRequest, tag: string): Promise<Refused | null> {
+  const [hold] = await gate.ports.store.holds({
+    repository: request.repository,
+    tag,
+    states: ['waiting'],
+  });
+  if (hold === undefined) return null;
+  const name = `${request.repository}:${tag}`;
+  return refused(
+    'MANIFEST_UNKNOWN',
+    `${name} (${shortDigest(hold.digest)}) is held until it is signed: countersign sign ${name}`,
+  );
+}
+
+function unknown(request: PullRequest, reference: string): Refused {
+  return refused('MANIFEST_UNKNOWN', `${request.repository} has no manifest ${reference}`);
+}
+
+/** HEAD of what is not trusted is 404 to those who may push: containerd gives up a push on a 403. */
+function hide(gate: Gate, request: PullRequest, refusal: Refused): Refused {
+  const mayPush =
+    request.caller.authenticated &&
+    gate.ports.access.may(request.caller, 'push', request.repository);
+  return request.method === 'HEAD' && mayPush && refusal.code !== 'CANNOT_VERIFY'
+    ? { ...refusal, status: 404 }
+    : refusal;
+}

@@ -1,0 +1,82 @@
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../lib/time.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Action, Decision } from '../policy/decision.ts';
+
+/** What a cached verdict is keyed by (DESIGN section 3, rule 9). */
+export interface VerdictKey {
+  readonly action: Action;
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly tag: string | null;
+  readonly policyRevision: string;
+  readonly trustRevision: number;
+}
+
+interface Entry {
+  readonly decision: Decision;
+  readonly usableUntil: number;
+}
+
+/** Evidence can change behind our back (a signature deleted in the registry directly): bounds in ms. */
+const ALLOW_TTL = 60_000;
+const DENY_TTL = 3_000;
+
+/** Remembers verdicts; bounded, and exact about what they stand on. */
+export class VerdictCache {
+  readonly #entries = new LRUCache<string, Entry>({ max: 50_000 });
+  readonly #bySubject = new LRUCache<string, Set<string>>({ max: 50_000 });
+  readonly #now: Clock;
+  #epoch = 0;
+
+  constructor(now: Clock) {
+    this.#now = now;
+  }
+
+  get(key: VerdictKey): Decision | undefined {
+    const entry = this.#entries.get(keyText(key));
+    if (entry === undefined || this.#now().getTime() >= entry.usableUntil) return undefined;
+    return entry.decision;
+  }
+
+  /** To be taken before evidence is read, and given to {@link set}: what was forgotten meanwhile is not kept. */
+  epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Keeps a verdict. Refused are those that say "could not find out": trouble is never a verdict (T-57). */
+  set(key: VerdictKey, decision: Decision, epoch: number): void {
+    if (decision.reason.code === 'CANNOT_VERIFY' || epoch !== this.#epoch) return;
+    const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
+    const usableUntil = Math.min(
+      this.#now().getTime() + ttl,
+      decision.validUntil?.getTime() ?? Infinity,
+    );
+    const text = keyText(key);
+    this.#entries.set(text, { decision, usableUntil });
+    const subject = subjectText(key.repository, key.digest);
+    let keys = this.#bySubject.get(subject);
+    if (keys === undefined || keys.size >= 256) {
+      // Tags are the client's to invent: what is over the bound is simply judged again.
+      for (const old of keys ?? []) this.#entries.delete(old);
+      keys = new Set();
+      this.#entries.set(text, { decision, usableUntil });
+    }
+    keys.add(text);
+    this.#bySubject.set(subject, keys);
+  }
+
+  /** Drops all verdicts on a digest in a repository: its evidence changed. */
+  forget(repository: Repository, digest: Digest): void {
+    this.#epoch++;
+    const subject = subjectText(repository, digest);
+    for (const key of this.#bySubject.get(subject) ?? []) this.#entries.delete(key);
+    this.#bySubject.delete(subject);
+  }
+}
+
+// None of the parts can contain a newline (grammars of names, tags, digests), so keys cannot collide (T-58).
+const subjectText = (repository: string, digest: string): string => `${repository}\n${digest}`;
+const keyText = (key: VerdictKey): string =>
+  `${key.repository}\n${key.digest}\n${key.tag ?? ''}\n${key.action}\n${key.policyRevision}\n${key.trustRevision}`;
