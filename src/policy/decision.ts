@@ -51,7 +51,7 @@ export interface Decision {
   readonly policy: { readonly name: string; readonly revision: string } | null;
   readonly reason: Reason;
   readonly findings: readonly Finding[];
-  /** The instant after which the decision must be taken again (evidence grows old, an exception ends); `null`: never by itself. */
+  /** The last instant at which the decision still holds by itself (then evidence is too old, an exception ends); `null`: no end. */
   readonly validUntil: Date | null;
   /** The exception that was used, for the record. */
   readonly exception: {

@@ -65,11 +65,16 @@ export interface PolicySet {
   readonly policies: readonly Policy[];
 }
 
-/** What governs one repository: the most specific policy, and every floor that matches besides. */
-export interface Governing {
+/** One policy as it bears on one repository. */
+export interface Judging {
   readonly policy: Policy;
-  readonly floors: readonly Policy[];
-  readonly revision: string;
-  /** The names under which a signature for this repository may have been made: its own, the host's aliases, `signedAs`. */
+  /** The names under which a signature for the repository may have been made: its own, the host's aliases, this policy's `signedAs`. */
   readonly signedNames: readonly Repository[];
+}
+
+/** What governs one repository: the most specific policy, and every floor that matches besides. */
+export interface Governing extends Judging {
+  /** Each with its own signed names: a narrower file's `signedAs` must not widen the baseline. */
+  readonly floors: readonly Judging[];
+  readonly revision: string;
 }
