@@ -139,7 +139,9 @@ export function compareSpecificity(a: Pattern, b: Pattern): number | undefined {
 export function overlap(a: Pattern, b: Pattern): boolean {
   const left = spelledOut(a.segments);
   const right = spelledOut(b.segments);
-  return intersect(left, right, ACROSS, (x, y) => intersect([...x], [...y], ANY, (c, d) => c === d));
+  return intersect(left, right, ACROSS, (x, y) =>
+    intersect(x.split(''), y.split(''), ANY, (c, d) => c === d),
+  );
 }
 
 const spelledOut = (segments: readonly string[]): readonly string[] =>

@@ -1,0 +1,124 @@
+import type { Repository } from '../oci/reference.ts';
+import type { Finding } from '../trust/format.ts';
+import type { Policy, SignatureRule } from './policy.ts';
+
+/** A signing time may lie this far ahead of our clock: two honest machines differ by less. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+
+/** What findings are counted against. */
+export interface Circumstances {
+  readonly policy: Policy;
+  readonly signedNames: readonly Repository[];
+  /** The tag that was asked for; `null` when asked by digest. */
+  readonly tag: string | null;
+  readonly revokedKeys: ReadonlySet<string>;
+  readonly now: Date;
+}
+
+/** Why a valid signature does not count. */
+export type Shortfall =
+  | 'key revoked'
+  | 'not asked for'
+  | 'format not accepted'
+  | 'signed for another name'
+  | 'names no tag'
+  | 'names another tag'
+  | 'no signing time'
+  | 'signed in the future'
+  | 'too old';
+
+/** How one rule of `require` stands. */
+export interface Tally {
+  readonly rule: SignatureRule;
+  readonly met: boolean;
+  /** The authorities that were counted. */
+  readonly signers: readonly string[];
+  /** The rule would be met if everything inconclusive turned out well. */
+  readonly possible: boolean;
+  /** The rule would be met if no key had been revoked. */
+  readonly metButForRevokedKeys: boolean;
+  /** The last instant at which the rule is still met by what was counted; `null`: no end. */
+  readonly until: Date | null;
+}
+
+/** Counts distinct authorities for one rule: neither keys nor signatures, which one person can have many of. */
+export function tally(
+  rule: SignatureRule,
+  findings: readonly Finding[],
+  circumstances: Circumstances,
+): Tally {
+  // For each authority, until when its longest-lived signature counts (milliseconds).
+  const counted = new Map<string, number>();
+  const revoked = new Set<string>();
+  const hoped = new Set<string>();
+  for (const finding of findings) {
+    if (finding.status === 'inconclusive') {
+      for (const name of couldSpeakFor(finding, rule, circumstances)) hoped.add(name);
+      continue;
+    }
+    if (finding.status !== 'valid' || finding.authority === null) continue;
+    const shortfall = shortfallOf(finding, rule, circumstances);
+    if (shortfall === 'key revoked') revoked.add(finding.authority);
+    if (shortfall !== null) continue;
+    const until = countsUntil(finding, rule);
+    counted.set(finding.authority, Math.max(until, counted.get(finding.authority) ?? until));
+  }
+  const reaches = (more: ReadonlySet<string>): boolean =>
+    new Set([...counted.keys(), ...more]).size >= rule.atLeast;
+  const met = reaches(new Set());
+  // The rule fails when fewer than atLeast are left: with the atLeast-th of those that count longest.
+  const ends = [...counted.values()].toSorted((a, b) => b - a)[rule.atLeast - 1] ?? Infinity;
+  return {
+    rule,
+    met,
+    signers: [...counted.keys()],
+    possible: reaches(hoped),
+    metButForRevokedKeys: reaches(revoked),
+    until: met && ends !== Infinity ? new Date(ends) : null,
+  };
+}
+
+/**
+ * Why a valid finding does not count for the rule; `null` where it counts. The revoked key is asked
+ * about last, so that "key revoked" says that everything else was in order.
+ */
+export function shortfallOf(
+  finding: Finding,
+  rule: SignatureRule,
+  circumstances: Circumstances,
+): Shortfall | null {
+  const { policy, signedNames, tag, revokedKeys, now } = circumstances;
+  if (finding.authority === null || !rule.by.includes(finding.authority)) return 'not asked for';
+  if (!rule.formats.includes(finding.format)) return 'format not accepted';
+  const { signed, signedAt, keyId } = finding;
+  if (signed === null || !signedNames.includes(signed.repository)) return 'signed for another name';
+  if (policy.bindTag && tag !== null && signed.tag !== tag) {
+    return signed.tag === null ? 'names no tag' : 'names another tag';
+  }
+  if (rule.maxAge !== null) {
+    if (signedAt === null) return 'no signing time';
+    const age = now.getTime() - signedAt.time.getTime();
+    if (age < -CLOCK_SKEW_MS) return 'signed in the future';
+    // Written this way round, an age that is no number counts as too old.
+    if (!(age <= rule.maxAge)) return 'too old';
+  }
+  // A finding that names no key could hide a revoked one.
+  return keyId === null || revokedKeys.has(keyId) ? 'key revoked' : null;
+}
+
+function countsUntil(finding: Finding, rule: SignatureRule): number {
+  return rule.maxAge === null || finding.signedAt === null
+    ? Infinity
+    : finding.signedAt.time.getTime() + rule.maxAge;
+}
+
+/** The authorities that unreadable evidence could have spoken for: the one it names, else any. */
+function couldSpeakFor(
+  finding: Finding,
+  rule: SignatureRule,
+  { revokedKeys }: Circumstances,
+): readonly string[] {
+  if (!rule.formats.includes(finding.format)) return [];
+  if (finding.keyId !== null && revokedKeys.has(finding.keyId)) return [];
+  return rule.by.filter((name) => finding.authority === null || finding.authority === name);
+}
