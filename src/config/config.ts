@@ -1,0 +1,48 @@
+import type { AccessRule } from '../gate/access.ts';
+
+/** One registry that the service answers for (DESIGN 4.3, `registries`). */
+export interface RegistryConfig {
+  /** The name that clients use, canonical: what policies and records call it. */
+  readonly host: string;
+  /** Other names of the same registry, canonical. */
+  readonly aliases: readonly string[];
+  /** Where the content is: in the service itself, or at an origin (scheme, host and port only). */
+  readonly upstream: 'embedded' | URL;
+  /** PEM certificates trusted for upstream besides the usual ones. */
+  readonly ca: string | null;
+  /** What the gate itself authenticates to upstream with; `null`: the client's own are passed on. */
+  readonly credentials: { readonly username: string; readonly password: string } | null;
+  /** Token endpoint of a bearer-token upstream; always `null` in this version. */
+  readonly realm: string | null;
+}
+
+/** How the listener speaks TLS: with its own authority, not at all, or with these files. */
+export type TlsSetting = 'auto' | 'off' | { readonly cert: string; readonly key: string };
+
+/** The whole configuration, checked, with defaults filled in and paths absolute. */
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: TlsSetting;
+  /** Folder of everything the service keeps. */
+  readonly data: string;
+  /** The store's engine: `sqlite`. */
+  readonly store: string;
+  /** Folder of the policy files. */
+  readonly policies: string;
+  /** At least one; hosts and aliases never overlap. */
+  readonly registries: readonly RegistryConfig[];
+  readonly identities: { readonly htpasswd: string } | null;
+  readonly access: readonly AccessRule[];
+  /** What works but is probably not meant; for the log at start. */
+  readonly warnings: readonly string[];
+}
+
+/** Options of `countersign serve`; each beats the variable and the file. */
+export interface ServeFlags {
+  readonly listen?: string;
+  readonly upstream?: string;
+  readonly data?: string;
+  readonly policies?: string;
+  /** `--http`: no TLS. */
+  readonly http?: boolean;
+}

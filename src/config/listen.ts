@@ -1,0 +1,76 @@
+import { isIP, isIPv6 } from 'node:net';
+import { isLoopback } from '../lib/loopback.ts';
+import type { Result } from '../lib/result.ts';
+import { ok, refuse } from '../lib/result.ts';
+import { parseHost } from '../oci/reference.ts';
+import type { Config } from './config.ts';
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The names and addresses of one registry. */
+export interface RegistryNames {
+  readonly host: string;
+  readonly aliases: readonly string[];
+}
+
+const PORT = /^[0-9]{1,5}$/;
+
+/**
+ * Reads `HOST:PORT` where the host is an IP address (IPv6 in brackets) or `localhost`, which stands
+ * for 127.0.0.1. Other names are refused: what they resolve to may be another machine tomorrow.
+ */
+export function parseListen(text: string): Result<ListenAddress> {
+  const colon = text.lastIndexOf(':');
+  const name = text.slice(0, Math.max(0, colon));
+  const port = text.slice(colon + 1);
+  const bare = name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name;
+  const host = name.toLowerCase() === 'localhost' ? '127.0.0.1' : bare;
+  const bracketed = bare !== name;
+  if (isIP(host) === 0 || bracketed !== isIPv6(host) || !PORT.test(port) || Number(port) > 65_535) {
+    return refuse(
+      'CONFIG_INVALID',
+      `expected HOST:PORT with an IP address or localhost, such as 0.0.0.0:5443, found ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+  return ok({ host, port: Number(port) });
+}
+
+/** True for the addresses that mean "every interface". */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || /^[0:]*$/.test(host);
+}
+
+/**
+ * The names of a registry whose host nobody configured: all loopback names of the port where the
+ * address includes loopback, else the address itself (DESIGN 4.3).
+ */
+export function impliedNames({ host, port }: ListenAddress): RegistryNames {
+  const canonical = (name: string): string => {
+    const parsed = parseHost(`${name}:${port}`);
+    // An address out of isIP() and a port below 65536 always have a canonical form.
+    return parsed.ok ? parsed.value : `${name}:${port}`;
+  };
+  const own = isIPv6(host) ? `[${host}]` : host;
+  if (!isLoopback(host) && !isWildcard(host)) return { host: canonical(own), aliases: [] };
+  const aliases = new Set(['127.0.0.1', '[::1]'].map(canonical));
+  if (!isWildcard(host)) aliases.add(canonical(own));
+  return { host: canonical('localhost'), aliases: [...aliases] };
+}
+
+/**
+ * The configuration once the port is known: where it listened on port 0, implied registry names get
+ * the real one. Anything else is returned as it is.
+ */
+export function withPort(config: Config, port: number): Config {
+  if (config.listen.port === port) return config;
+  const before = impliedNames(config.listen);
+  const listen = { host: config.listen.host, port };
+  const registries = config.registries.map((registry) =>
+    registry.host === before.host ? { ...registry, ...impliedNames(listen) } : registry,
+  );
+  return { ...config, listen, registries };
+}
