@@ -1,0 +1,205 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CountersignError } from '../lib/errors.ts';
+import type { Refusal } from '../lib/result.ts';
+import { unwrap } from '../lib/result.ts';
+import { parseKeyName } from './key-name.ts';
+import { notaryKeyId } from './notary-key-id.ts';
+import type { PassphraseSource } from './passphrase.ts';
+import { openAsking } from './passphrase.ts';
+import { createFile, makePrivateFolder, readPrivateFile, removeFile } from './private-file.ts';
+import type { PrivateKey } from './private-key.ts';
+import type { PrivateKeyFile } from './private-key-file.ts';
+import { dockerKeyFile, parsePrivateKeyFile } from './private-key-file.ts';
+
+interface Entry {
+  /** Notary's canonical key id, the file's name. */
+  readonly notaryId: string;
+  /** The `role:` line: a signer's name, or `root`, `targets`, `snapshot`; `null` where the file has none. */
+  readonly name: string | null;
+  readonly gun: string | null;
+  readonly path: string;
+}
+
+/** A file of the key store, with its content or why it cannot be used: open to others, damaged, a link out of the store. */
+export type StoredKey = Entry &
+  (
+    | { readonly file: PrivateKeyFile; readonly problem: null }
+    | { readonly file: null; readonly problem: Refusal }
+  );
+
+/** Docker's own key store, `$DOCKER_CONFIG/trust/private`, which docker and this program share. */
+export interface KeyStore {
+  readonly folder: string;
+  /** All keys, by name, the unusable ones too; none where the folder is not there. */
+  list(): Promise<readonly StoredKey[]>;
+  /** The key of that name, or whose id begins so (7 digits or more), usable or not. Throws KEY_NOT_FOUND, AMBIGUOUS. */
+  find(nameOrId: string): Promise<StoredKey>;
+  /** Opens a stored key. Throws the key's problem, PASSPHRASE_WRONG, PASSPHRASE_MISSING, KEY_WEAK, KEY_INVALID (also where the file's name is not the key's id). */
+  open(stored: StoredKey, passphrase: PassphraseSource): Promise<PrivateKey>;
+  /** Throws KEY_EXISTS where a key has that name. */
+  checkFree(name: string): Promise<void>;
+  /** Stores a key under a name, encrypted as docker does, durably. Throws KEY_EXISTS where the name or the key is there, USAGE for a bad name. */
+  add(key: PrivateKey, name: string, passphrase: string): Promise<StoredKey>;
+  remove(stored: StoredKey): Promise<void>;
+}
+
+const FILE_NAME = /^([0-9a-f]{64})\.key$/;
+const ID_PREFIX = /^[0-9a-f]{7,64}$/;
+/** More files than anybody has keys. */
+const MAX_FILES = 1000;
+
+/** Gives the key store under docker's configuration folder; reads nothing yet. */
+export function keyStore(dockerConfig: string): KeyStore {
+  const folder = join(dockerConfig, 'trust', 'private');
+  const list = (): Promise<readonly StoredKey[]> => listKeys(folder);
+  const checkFree = async (name: string): Promise<void> => {
+    const taken = (await list()).find((key) => key.name === name);
+    if (taken !== undefined) throw nameTaken(name, taken);
+  };
+  return {
+    folder,
+    list,
+    find: async (nameOrId) => findKey(await list(), nameOrId, folder),
+    open: openStored,
+    checkFree,
+    add: async (key, name, passphrase) => {
+      unwrap(parseKeyName(name));
+      await checkFree(name);
+      const id = notaryKeyId(key.publicKey);
+      const same = (await list()).find((stored) => stored.notaryId === id);
+      if (same !== undefined) throw keyThere(same);
+      const path = join(folder, `${id}.key`);
+      await makePrivateFolder(folder);
+      await createFile(path, await dockerKeyFile(key, { role: name }, passphrase), 0o600);
+      // Two programs may have passed the check at once: then neither keeps the name.
+      const named = (await list()).filter((stored) => stored.name === name);
+      const other = named.find((stored) => stored.notaryId !== id);
+      if (other !== undefined) {
+        await removeFile(path);
+        throw nameTaken(name, other);
+      }
+      return readStored(path, id, folder);
+    },
+    remove: (stored) => removeFile(stored.path),
+  };
+}
+
+function nameTaken(name: string, taken: StoredKey): CountersignError {
+  return new CountersignError(
+    'KEY_EXISTS',
+    `a key named ${name} is already there (${taken.path}); choose another name, or remove it with: countersign key remove ${name}`,
+  );
+}
+
+function keyThere(same: StoredKey): CountersignError {
+  return new CountersignError(
+    'KEY_EXISTS',
+    `this key is already in the key store, as ${labelOf(same)} (${same.path})`,
+  );
+}
+
+async function listKeys(folder: string): Promise<readonly StoredKey[]> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return [];
+    throw new CountersignError('STORE_UNAVAILABLE', `could not read ${folder} (${code})`, {
+      cause: error,
+    });
+  }
+  const files = names.filter((name) => FILE_NAME.test(name)).toSorted();
+  if (files.length > MAX_FILES) {
+    throw new CountersignError(
+      'TOO_LARGE',
+      `expected at most ${MAX_FILES} keys in ${folder}, found ${files.length}`,
+    );
+  }
+  const keys: StoredKey[] = [];
+  for (const name of files) {
+    keys.push(await readStored(join(folder, name), name.slice(0, 64), folder));
+  }
+  return keys.toSorted((a, b) => compare(a.name ?? '', b.name ?? ''));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function readStored(path: string, notaryId: string, folder: string): Promise<StoredKey> {
+  const nothing = { notaryId, path, name: null, gun: null, file: null } as const;
+  const stray = await strayLink(path, folder);
+  if (stray !== null) return { ...nothing, problem: stray };
+  const content = await readPrivateFile(path);
+  if (!content.ok) return { ...nothing, problem: content.refusal };
+  const file = parsePrivateKeyFile(content.value.bytes);
+  if (!file.ok) {
+    const { code, message } = file.refusal;
+    return { ...nothing, problem: { code, message: `${path}: ${message}` } };
+  }
+  const { role: name, gun } = file.value;
+  const { exposed } = content.value;
+  const entry = { notaryId, path, name, gun };
+  return exposed === null
+    ? { ...entry, file: file.value, problem: null }
+    : { ...entry, file: null, problem: exposed };
+}
+
+/** A link may lead to another file of the store and nowhere else. */
+async function strayLink(path: string, folder: string): Promise<Refusal | null> {
+  try {
+    const stat: Stats = await lstat(path);
+    if (!stat.isSymbolicLink()) return null;
+    if (dirname(await realpath(path)) === (await realpath(folder))) return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return { code: 'KEY_INVALID', message: `expected a key file at ${path}, found none (${code})` };
+  }
+  return {
+    code: 'KEY_INVALID',
+    message: `expected a key file at ${path}, found a link that leads out of the key store`,
+  };
+}
+
+function findKey(keys: readonly StoredKey[], nameOrId: string, folder: string): StoredKey {
+  const named = keys.filter((key) => key.name === nameOrId);
+  const matches =
+    named.length > 0 || !ID_PREFIX.test(nameOrId)
+      ? named
+      : keys.filter((key) => key.notaryId.startsWith(nameOrId));
+  const [key, ...others] = matches;
+  if (key === undefined) {
+    throw new CountersignError(
+      'KEY_NOT_FOUND',
+      `no key named ${JSON.stringify(nameOrId.slice(0, 80))} in ${folder}; see countersign key list (a file is named by its path, as ./NAME)`,
+    );
+  }
+  if (others.length > 0) {
+    const ids = matches.map((match) => match.notaryId.slice(0, 12)).join(', ');
+    throw new CountersignError(
+      'AMBIGUOUS',
+      `${matches.length} keys answer to ${JSON.stringify(nameOrId)}; name one by its id: ${ids}`,
+    );
+  }
+  return key;
+}
+
+/** What messages call a stored key: its name, else the front of its id. */
+export function labelOf(stored: StoredKey): string {
+  return stored.name ?? stored.notaryId.slice(0, 12);
+}
+
+async function openStored(stored: StoredKey, passphrase: PassphraseSource): Promise<PrivateKey> {
+  const { file, problem, path } = stored;
+  if (problem !== null) throw new CountersignError(problem.code, problem.message);
+  const key = await openAsking(file, `key ${labelOf(stored)}`, passphrase);
+  // Docker finds a key by its file's name: a file under another's name would sign for another.
+  if (notaryKeyId(key.publicKey) === stored.notaryId) return key;
+  throw new CountersignError(
+    'KEY_INVALID',
+    `expected ${path} to hold the key of that id, found another key`,
+  );
+}
