@@ -21,6 +21,8 @@ export interface Site {
   key(name: string, type?: string): Promise<void>;
   /** Writes `policies/NAME.yaml`. */
   policy(yaml: string, name?: string): void;
+  /** Logs this site's commands in at a host, as `docker login` writes it down. */
+  login(host: string, user: string, password: string): void;
 }
 
 /** Lays out a site under `folder`. */
@@ -55,6 +57,11 @@ export function createSite(folder: string): Site {
       await mustRun(process.execPath, [ENTRY, ...args], { cwd: folder, env });
     },
     policy: (yaml, name = 'policy') => writeFileSync(join(policies, `${name}.yaml`), yaml),
+    login: (host, user, password) => {
+      const auth = Buffer.from(`${user}:${password}`).toString('base64');
+      const auths = { [host]: { auth } };
+      writeFileSync(join(config, 'config.json'), JSON.stringify({ auths }), { mode: 0o600 });
+    },
   };
 }
 

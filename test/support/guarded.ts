@@ -1,0 +1,87 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Digest } from '../../src/oci/digest.ts';
+import type { Service, Site } from './countersign.ts';
+import { createSite, startService } from './countersign.ts';
+import type { DockerRegistry } from './docker-registry.ts';
+import { startDockerRegistry } from './docker-registry.ts';
+import type { TestImage } from './image.ts';
+import { writeOciLayout } from './image.ts';
+import type { Scope } from './scope.ts';
+
+/** What the gate stands in front of. */
+export type Backend = 'docker-registry' | 'embedded';
+export const BACKENDS: readonly Backend[] = ['docker-registry', 'embedded'];
+
+// One policy for each way to treat an unsigned push; pulls are refused under all three.
+const POLICIES = `version: 1
+authorities:
+  - name: release-bot
+    keys: [keys/release-bot.pub]
+  - name: intern
+    keys: [keys/intern.pub]
+policies:
+${['reject', 'hold', 'allow']
+  .map(
+    (push) => `  - name: ${push}
+    images: ["\${registry}/${push}/**"]
+    mode: enforce
+    push: ${push}
+    tags: registry
+    require:
+      - signatures: { by: [release-bot], formats: [cosign] }
+`,
+  )
+  .join('')}`;
+
+/**
+ * A gate in front of a registry, with the keys `release-bot` (asked for by every policy) and
+ * `intern` (known, never enough). The first path segment of a repository names its push rule:
+ * `reject/…`, `hold/…`, `allow/…`; nothing else has a policy.
+ */
+export interface Guarded {
+  readonly site: Site;
+  readonly gate: Service;
+  /** The registry behind the gate; `null` where it is the embedded one. */
+  readonly upstream: DockerRegistry | null;
+  /** Pushes with `countersign push`, signed by release-bot; returns the digest. Throws where it fails. */
+  pushSigned(name: string, image: TestImage): Promise<Digest>;
+  /** Signs what `name` means with a key. Throws where it fails. */
+  sign(name: string, key?: string): Promise<void>;
+}
+
+/** Starts it for a suite. */
+export async function startGuarded(scope: Scope, backend: Backend): Promise<Guarded> {
+  const upstream =
+    backend === 'embedded'
+      ? null
+      : scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
+  const site = createSite(join(scope.folder(), 'site'));
+  await site.key('release-bot');
+  await site.key('intern');
+  site.policy(POLICIES);
+  const gate = scope.own(
+    await startService(site, upstream === null ? {} : { upstream: upstream.url }),
+  );
+  const must = async (args: readonly string[]): Promise<void> => {
+    const ran = await site.cli(args);
+    if (ran.code !== 0) {
+      throw new Error(`countersign ${args.join(' ')} exited with ${ran.code}:\n${ran.output}`);
+    }
+  };
+  let layouts = 0;
+  return {
+    site,
+    gate,
+    upstream,
+    pushSigned: async (name, image) => {
+      const layout = join(scope.folder(), 'layouts', String(layouts++));
+      mkdirSync(layout, { recursive: true });
+      writeOciLayout(layout, image, 'image');
+      const args = ['push', `oci:${layout}:image`, `${gate.host}/${name}`];
+      await must([...args, '--key', 'release-bot']);
+      return image.digest;
+    },
+    sign: (name, key = 'release-bot') => must(['sign', `${gate.host}/${name}`, '--key', key]),
+  };
+}
