@@ -4,6 +4,7 @@ import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import { decide } from '../policy/decide.ts';
 import type { Action, Decision } from '../policy/decision.ts';
+import { askedBy } from '../policy/match.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
@@ -90,9 +91,9 @@ export class Evaluator {
   }
 
   async #findings(governing: Governing, question: Question): Promise<readonly Finding[]> {
-    const rules = [governing.policy, ...governing.floors].flatMap((policy) => policy.require);
-    const names = new Set(rules.flatMap((rule) => rule.by));
-    const wanted = new Set(rules.flatMap((rule) => rule.formats));
+    const asked = askedBy(governing);
+    const names = new Set(asked.authorities);
+    const wanted = new Set(asked.formats);
     const authorities = this.#ports.authorities().filter((authority) => names.has(authority.name));
     const { path } = splitRepository(question.repository);
     const source = evidenceSource(question.registry.upstream, path, question.caller);

@@ -8,6 +8,7 @@ import { Links } from './links.ts';
 import { ManifestCache } from './manifests.ts';
 import type { GatePorts } from './ports.ts';
 import { HeldReading } from './reading.ts';
+import { Recording } from './recording.ts';
 import { TagResolver } from './resolve.ts';
 
 /** The gate's parts, made once and handed to every request. */
@@ -22,6 +23,7 @@ export interface Gate {
   readonly children: Children;
   readonly artifacts: Artifacts;
   readonly reading: HeldReading;
+  readonly recording: Recording;
   /** Serialises everything that moves one tag: `<repository>\n<tag>`. */
   readonly tagLocks: Mutex;
 }
@@ -43,6 +45,7 @@ export function createGate(ports: GatePorts): Gate {
     children: new Children(ports, links, evaluator, fetcher),
     artifacts: new Artifacts(ports.formats),
     reading: new HeldReading(ports, evaluator),
+    recording: new Recording(ports.recorder, ports.counters),
     tagLocks: new Mutex(),
   };
 }

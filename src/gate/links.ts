@@ -12,7 +12,8 @@ import type { Store } from '../store/store.ts';
 export class Links {
   readonly #store: Store;
   readonly #known = new LRUCache<string, true>({ max: 20_000 });
-  readonly #parents = new LRUCache<string, readonly Digest[]>({ max: 20_000 });
+  // The time limit heals a look that raced with a push; both only ever refuse too much.
+  readonly #parents = new LRUCache<string, readonly Digest[]>({ max: 20_000, ttl: 5_000 });
 
   constructor(store: Store) {
     this.#store = store;
@@ -25,9 +26,14 @@ export class Links {
     const children = linksOf(manifest);
     if (children.length > 0) {
       await this.#store.commit([{ kind: 'edges', repository, parent: digest, children }]);
-      for (const child of children) this.#parents.delete(`${repository}\n${child}`);
+      this.forget(repository, children);
     }
     this.#known.set(key, true);
+  }
+
+  /** Forgets what is remembered of these children's parents: the store has just learned a new one. */
+  forget(repository: Repository, children: readonly Digest[]): void {
+    for (const child of children) this.#parents.delete(`${repository}\n${child}`);
   }
 
   /** The manifests known to contain a digest in this repository. */

@@ -23,6 +23,8 @@ export interface GateRegistry {
 export interface DecisionRecorder {
   /** Records a decision before it is answered; returns its number. Throws STORE_UNAVAILABLE. */
   decision(decision: Decision, actor: string): Promise<number | null>;
+  /** Counts one more answer from a decision recorded before. */
+  repeat(record: number): void;
 }
 
 /** What the gate counts. */

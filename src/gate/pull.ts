@@ -37,8 +37,7 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     const { digest, tag } = resolved;
 
     const decision = await judge(gate, request, digest, tag);
-    gate.ports.counters.decision('pull', decision.decision, decision.reason.code);
-    const record = await gate.ports.recorder.decision(decision, caller.name);
+    const record = await gate.recording.record(decision, caller);
     if (decision.decision === 'deny') return hide(gate, request, refusedBy(decision, record));
 
     const answer = await gate.fetcher.fetch(registry, repository, digest, caller);

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import { CountersignError, messageOf } from '../lib/errors.ts';
+import {
+  holdExpired,
+  holdSuperseded,
+  promoted,
+  promotionIntended,
+  signatureAccepted,
+  signatureOf,
+} from '../log/record.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import { splitRepository } from '../oci/reference.ts';
+import type { Decision } from '../policy/decision.ts';
+import type { Hold } from '../store/store.ts';
+import type { Caller } from './caller.ts';
+import { SERVICE } from './caller.ts';
+import type { Gate } from './gate.ts';
+import type { GateRegistry } from './ports.ts';
+
+/** Between two looks at what waits, ms; and between two looks for signatures that came round the gate. */
+const SWEEP_EVERY = 5_000;
+const REJUDGE_EVERY = 30_000;
+const REJUDGE_AT_ONCE = 100;
+
+/**
+ * Holds: unsigned pushes that wait for their signature. A promotion is a durable intent, an
+ * idempotent PUT upstream, a recorded completion; what was intended is replayed at start (DESIGN 5).
+ */
+export class Holds {
+  readonly #gate: Gate;
+  readonly #registryOf: (repository: Repository) => GateRegistry | null;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  #rejudgedAt = 0;
+
+  constructor(gate: Gate, registryOf: (repository: Repository) => GateRegistry | null) {
+    this.#gate = gate;
+    this.#registryOf = registryOf;
+  }
+
+  /** Replays intents that a crash left behind, then looks after what waits until {@link close}. */
+  start(): void {
+    const tick = (): void => {
+      this.#sweeping = this.#sweep().catch((error: unknown) => {
+        this.#gate.ports.log.warn(
+          { error: messageOf(error) },
+          'could not look after holds; will try again',
+        );
+      });
+      void this.#sweeping.then(() => {
+        this.#timer = setTimeout(tick, SWEEP_EVERY);
+        this.#timer.unref();
+      });
+    };
+    tick();
+  }
+
+  /** Stops looking; resolves when the look under way is over. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+    clearTimeout(this.#timer);
+  }
+
+  /**
+   * A signature for a digest has arrived: promotes what waits for it. Resolves once each promotion
+   * is durably intended and was tried; one that upstream did not take is retried by the sweep.
+   */
+  async signatureArrived(
+    registry: GateRegistry,
+    repository: Repository,
+    digest: Digest,
+    caller: Caller,
+  ): Promise<void> {
+    this.#gate.evaluator.verdicts.forget(repository, digest);
+    await this.#recordSignatures(registry, repository, digest, caller);
+    const holds = await this.#gate.ports.store.holds({ repository, digest, states: ['waiting'] });
+    for (const hold of holds) await this.#consider(registry, hold, caller);
+  }
+
+  /** Records whose signatures are there now, with who brought them; the verdict is warm for the first pull. */
+  async #recordSignatures(
+    registry: GateRegistry,
+    repository: Repository,
+    digest: Digest,
+    caller: Caller,
+  ): Promise<void> {
+    const decision = await this.#gate.evaluator.judge({
+      registry,
+      repository,
+      digest,
+      tag: null,
+      action: 'pull',
+      caller,
+    });
+    const facts = decision.findings.map((finding) => signatureOf({ repository, digest }, finding));
+    const events = facts
+      .filter((fact) => fact !== null)
+      .map((fact) => signatureAccepted(fact, caller.name));
+    if (events.length > 0)
+      await this.#gate.ports.store.commit(events.map((event) => ({ kind: 'event', event })));
+  }
+
+  /** Judges one waiting hold and promotes it if it is trusted now. */
+  async #consider(registry: GateRegistry, hold: Hold, caller: Caller): Promise<void> {
+    const { repository, tag, digest } = hold;
+    const decision = await this.#gate.evaluator.judge({
+      registry,
+      repository,
+      digest,
+      tag,
+      action: 'push',
+      caller,
+    });
+    if (decision.decision !== 'allow') return;
+    await this.#gate.recording.record(decision, caller);
+    await this.#gate.tagLocks.run(`${repository}\n${tag}`, async () => {
+      const fresh = await this.#gate.ports.store.hold(hold.id);
+      if (fresh?.state !== 'waiting') return;
+      if (await this.#laterWasGiven(fresh)) {
+        await this.#move(
+          fresh,
+          'waiting',
+          'superseded',
+          holdSuperseded(fresh, 'a later push of this tag was promoted'),
+        );
+        return;
+      }
+      await this.#move(
+        fresh,
+        'waiting',
+        'promoting',
+        promotionIntended(fresh, decision, caller.name, randomUUID()),
+      );
+      await this.#give(registry, fresh);
+    });
+  }
+
+  /** Gives the tag upstream; a failure leaves the intent for the sweep. To be called under the tag's lock. */
+  async #give(registry: GateRegistry, hold: Hold): Promise<void> {
+    const { ports } = this.#gate;
+    const { path } = splitRepository(hold.repository);
+    try {
+      const answer = await registry.upstream.putManifest(
+        path,
+        hold.tag,
+        hold.manifest,
+        hold.mediaType,
+        SERVICE,
+      );
+      if (answer.kind === 'relay') {
+        ports.log.warn(
+          { hold: hold.id, status: answer.status },
+          'upstream refused a promotion; will try again',
+        );
+        return;
+      }
+      this.#gate.tags.forget(hold.repository, hold.tag);
+      await this.#move(hold, 'promoting', 'promoted', promoted(hold));
+    } catch (error) {
+      ports.log.warn(
+        { hold: hold.id, error: messageOf(error) },
+        'promotion not finished; will try again',
+      );
+    }
+  }
+
+  async #laterWasGiven(hold: Hold): Promise<boolean> {
+    const given = await this.#gate.ports.store.holds({
+      repository: hold.repository,
+      tag: hold.tag,
+      states: ['promoted', 'promoting'],
+    });
+    return given.some((other) => other.id > hold.id);
+  }
+
+  #move(
+    hold: Hold,
+    from: Hold['state'],
+    to: Hold['state'],
+    event: ReturnType<typeof promoted>,
+  ): Promise<unknown> {
+    return this.#gate.ports.store.commit([
+      { kind: 'hold-move', id: hold.id, from, to },
+      { kind: 'event', event },
+    ]);
+  }
+
+  async #sweep(): Promise<void> {
+    const { store, now } = this.#gate.ports;
+    for (const hold of await store.holds({ states: ['promoting'] })) {
+      const registry = this.#registryOf(hold.repository);
+      if (registry === null) continue;
+      await this.#gate.tagLocks.run(`${hold.repository}\n${hold.tag}`, async () => {
+        const fresh = await store.hold(hold.id);
+        if (fresh?.state === 'promoting') await this.#give(registry, fresh);
+      });
+    }
+    const waiting = await store.holds({ states: ['waiting'] });
+    const at = now().getTime();
+    for (const hold of waiting.filter((one) => one.expiresAt <= at)) {
+      await this.#move(hold, 'waiting', 'expired', holdExpired(hold)).catch((error: unknown) => {
+        this.#gate.ports.log.warn({ hold: hold.id, error: messageOf(error) }, 'hold not expired');
+      });
+    }
+    if (at - this.#rejudgedAt < REJUDGE_EVERY) return;
+    this.#rejudgedAt = at;
+    // Signatures may also have been put into the registry behind the gate's back.
+    for (const hold of waiting.filter((one) => one.expiresAt > at).slice(-REJUDGE_AT_ONCE)) {
+      const registry = this.#registryOf(hold.repository);
+      if (registry !== null) await this.#consider(registry, hold, SERVICE);
+    }
+  }
+
+  /**
+   * Gives a tag by a trusted push. Where holds of the tag wait, the push takes its place in their
+   * order with an intent of its own, so that none of them moves the tag back later, whatever crashes.
+   * To be called under the tag's lock; `put` gives the tag and tells whether upstream took it.
+   */
+  async givenByPush<T extends { readonly kind: string }>(
+    push: Omit<Hold, 'id' | 'state'>,
+    decision: Decision,
+    put: () => Promise<T>,
+  ): Promise<T> {
+    const { store } = this.#gate.ports;
+    const { repository, tag } = push;
+    const before = await store.holds({ repository, tag, states: ['waiting', 'promoting'] });
+    if (before.length === 0) return put();
+    const { holds } = await store.commit([{ kind: 'hold-add', hold: push }]);
+    const own = holds[0];
+    if (own === undefined)
+      throw new CountersignError('STORE_UNAVAILABLE', 'the store gave no hold back');
+    await this.#move(
+      own,
+      'waiting',
+      'promoting',
+      promotionIntended(own, decision, push.pushedBy, randomUUID()),
+    );
+    const outcome = await put();
+    if (outcome.kind !== 'created') {
+      await this.#move(
+        own,
+        'promoting',
+        'superseded',
+        holdSuperseded(own, 'upstream refused the push'),
+      );
+      return outcome;
+    }
+    await this.#move(own, 'promoting', 'promoted', promoted(own));
+    for (const hold of before.filter((one) => one.id !== own.id)) {
+      await this.#move(
+        hold,
+        hold.state,
+        'superseded',
+        holdSuperseded(hold, 'a later trusted push gave the tag'),
+      );
+    }
+    return outcome;
+  }
+}

@@ -1,0 +1,119 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { Caller } from '../gate/caller.ts';
+import type { GateRegistry } from '../gate/ports.ts';
+
+/** Request headers that mean something to a registry; all others stay here (T-30, T-36). */
+const FORWARDED = [
+  'accept',
+  'content-length',
+  'content-range',
+  'content-type',
+  'range',
+  'if-none-match',
+];
+/** Response headers of one connection, not of the content. */
+const HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** How a streamed exchange went. */
+export interface RelayResult {
+  readonly status: number;
+}
+
+/** Where an exchange is to go. */
+export interface RelayTarget {
+  readonly registry: GateRegistry;
+  /** Path and query for upstream, byte-exact. */
+  readonly path: string;
+  readonly method: string;
+  readonly caller: Caller;
+  /** True to stream the request's body on. */
+  readonly body: boolean;
+  /** The gate's own origin as the client sees it, for Location headers. */
+  readonly origin: string;
+}
+
+/**
+ * Streams a request to upstream and the answer back, with back-pressure both ways and nothing
+ * buffered. A failure before the headers is thrown; one after them destroys the client's connection,
+ * so that a cut body is never taken for a whole one.
+ */
+export async function relay(
+  request: IncomingMessage,
+  response: ServerResponse,
+  target: RelayTarget,
+): Promise<RelayResult> {
+  const abort = new AbortController();
+  const gone = (): void => {
+    if (!response.writableFinished) abort.abort();
+  };
+  response.once('close', gone);
+  try {
+    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+    for (const name of FORWARDED) {
+      const value = request.headers[name];
+      if (typeof value === 'string') headers[name] = value;
+    }
+    if (!target.body) delete headers['content-length'];
+    const answer = await target.registry.upstream.exchange(
+      {
+        method: target.method,
+        path: target.path,
+        headers,
+        signal: abort.signal,
+        // A registry may hash and move gigabytes before it answers the last PUT.
+        headersTimeout: 600_000,
+        ...(target.body ? { body: request } : {}),
+      },
+      target.caller,
+    );
+    response.writeHead(answer.statusCode, responseHeaders(answer.headers, target));
+    try {
+      await pipeline(answer.body, response);
+    } catch {
+      response.destroy();
+    }
+    return { status: answer.statusCode };
+  } finally {
+    response.off('close', gone);
+  }
+}
+
+function responseHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  target: RelayTarget,
+): Record<string, string | string[]> {
+  const out: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || HOP.has(name)) continue;
+    out[name] =
+      name === 'location' && typeof value === 'string' ? ownLocation(value, target) : value;
+  }
+  return out;
+}
+
+/**
+ * A Location on upstream's own origin (or relative) becomes one on ours, path and query byte-exact.
+ * One on another origin (a storage redirect) goes to the client as it is: content there is checked
+ * by its digest, and we send nothing of ours after it (T-72).
+ */
+export function ownLocation(
+  location: string,
+  target: Pick<RelayTarget, 'origin' | 'registry'>,
+): string {
+  if (location.startsWith('/') && !location.startsWith('//')) return location;
+  const match = /^(https?:\/\/[^/?#]+)(\/.*)?$/i.exec(location);
+  if (match === null) return location;
+  const theirs = new URL(target.registry.upstream.origin).host;
+  const named = new URL(match[1] as string).host;
+  const ours = new URL(target.origin).host;
+  return named === theirs || named === ours ? `${target.origin}${match[2] ?? '/'}` : location;
+}
