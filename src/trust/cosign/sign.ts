@@ -16,7 +16,8 @@ import type { Payload } from './payload.ts';
 import { makePayload, parsePayload, sameClaim } from './payload.ts';
 
 const WIDTH = 8;
-const ATTEMPTS = 8;
+const ATTEMPTS = 16;
+const LONGEST_PAUSE = 1000;
 const CREATOR = 'countersign';
 
 /**
@@ -61,7 +62,7 @@ export async function signCosign(
   await sink.putBlob(layer.digest, payload);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     // A pause that grows and differs between signers, so that two of them do not keep step.
-    if (attempt > 0) await sleep(Math.random() * 25 * 2 ** attempt);
+    if (attempt > 0) await sleep(Math.random() * Math.min(LONGEST_PAUSE, 25 * 2 ** attempt));
     const next = current === null ? firstManifest(layer) : extend(current, layer);
     await sink.putBlob(next.config.digest, next.config.bytes);
     const before = await readTag(sink, tag);
