@@ -16,6 +16,8 @@ export type LoadOptions = SchemaOptions;
 
 /** A loaded set, and what a person should know about its files. */
 export interface LoadedPolicies extends PolicySet {
+  /** The files that were read, policies and keys, as paths inside the folder. */
+  readonly files: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -36,8 +38,13 @@ export async function loadPolicies(
   const warnings: string[] = [];
   const names = await listPolicyFiles(dir);
   if (!names.ok) return names;
-  const root = await realpath(dir);
-  if (await writableByAll(root)) warnings.push(`${dir} can be written by everyone: chmod o-w it`);
+  let root: string;
+  try {
+    root = await realpath(dir);
+    if (await writableByAll(root)) warnings.push(`${dir} can be written by everyone: chmod o-w it`);
+  } catch (error) {
+    return refuse('POLICY_INVALID', `${dir}: could not be read: ${messageOf(error)}`);
+  }
   const read = async (name: string, most: number): Promise<Result<Uint8Array>> =>
     readInside(root, dir, name, most, warnings);
 
@@ -64,7 +71,12 @@ export async function loadPolicies(
   }
   if (problems.length > 0) return refuse('POLICY_INVALID', problems.join('\n'));
   for (const [name, bytes] of keyFiles) if (bytes.ok) files.push({ name, bytes: bytes.value });
-  return ok({ ...set, revision: revisionOf(files), warnings });
+  return ok({
+    ...set,
+    revision: revisionOf(files),
+    files: files.map((file) => file.name),
+    warnings,
+  });
 }
 
 /** The key files that the drafts name, each once, within the bound. */
