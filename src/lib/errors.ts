@@ -89,6 +89,13 @@ export const ERRORS = {
     'The upload session does not exist or has ended.',
   ),
   BLOB_UPLOAD_INVALID: row(400, 2, 'BLOB_UPLOAD_INVALID', 'An upload request is malformed.'),
+  UPLOAD_BUSY: row(
+    409,
+    3,
+    'BLOB_UPLOAD_INVALID',
+    'Another request is writing to the same upload session.',
+  ),
+  TOO_MANY_UPLOADS: row(429, 3, 'TOOMANYREQUESTS', 'Too many uploads are open at once.'),
   RANGE_INVALID: row(
     416,
     2,
