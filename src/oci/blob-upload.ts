@@ -1,0 +1,283 @@
+import type { Readable } from 'node:stream';
+import { pipeline, Transform } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, CountersignError } from '../lib/errors.ts';
+import type { Digest } from './digest.ts';
+import { algorithmOf, shortDigest } from './digest.ts';
+import { pullScope, pushScope, repositoryUrl } from './endpoint.ts';
+import type { Call, Exchange, Located, Retry } from './exchange.ts';
+import { backoff } from './exchange.ts';
+import { MEDIA } from './media-types.ts';
+import { resolveLocation } from './origin.ts';
+import { refusalOf } from './refusal.ts';
+
+/** A blob that is to be uploaded: known digest and size, and bytes that can be read from any position. */
+export interface BlobContent {
+  readonly digest: Digest;
+  readonly size: number;
+  /** Opens the bytes from `start` on. */
+  open(start: number): Readable;
+}
+
+export interface UploadOptions {
+  /** A repository of the same registry that may have the blob: tried as a mount first. */
+  readonly mountFrom?: string;
+  /** Told how many bytes were sent so far; smaller than before where an upload began anew. */
+  readonly onSent?: (bytes: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface BlobUploads {
+  /**
+   * Uploads a blob, resuming where a connection broke and beginning anew where the registry lost the
+   * session; gives up after a bounded number of attempts without progress. Answers `mounted` where
+   * the registry took it from `mountFrom` instead.
+   */
+  uploadBlob(
+    path: string,
+    blob: BlobContent,
+    options?: UploadOptions,
+  ): Promise<'uploaded' | 'mounted'>;
+  /** Uploads a small blob that is in memory. */
+  putBlob(path: string, digest: Digest, bytes: Uint8Array): Promise<void>;
+}
+
+// An upload may break many times as long as it moves; without a byte of progress, only so often.
+const MAX_BREAKS = 50;
+
+/** Makes the blob uploads of one registry. */
+export function createBlobUploads(exchange: Exchange, retry: Retry): BlobUploads {
+  return {
+    async putBlob(path, digest, bytes) {
+      // POST then PUT: two requests, which every registry takes (distribution-spec, "POST then PUT").
+      for (let attempt = 1; ; attempt++) {
+        try {
+          const session = await begin(exchange, path, undefined, undefined);
+          if (session === 'mounted') return;
+          await finish(exchange, path, digest, session, { bytes });
+          return;
+        } catch (error) {
+          if (!isTransient(error) || attempt >= retry.attempts) throw error;
+        }
+        await sleep(backoff(retry, attempt));
+      }
+    },
+    async uploadBlob(path, blob, options = {}) {
+      const { mountFrom, signal } = options;
+      let session = await begin(exchange, path, signal, { digest: blob.digest, from: mountFrom });
+      if (session === 'mounted') return 'mounted';
+      let offset = 0;
+      let idle = 0;
+      for (let breaks = 0; ; breaks++) {
+        let failure: unknown;
+        try {
+          if (offset < blob.size) {
+            session = await patch(exchange, path, blob, session, offset, options);
+            offset = blob.size;
+          }
+          await finish(exchange, path, blob.digest, session, { signal });
+          return 'uploaded';
+        } catch (error) {
+          if (!isTransient(error) || signal?.aborted === true) throw error;
+          failure = error;
+        }
+        // Whoever answers nothing new again and again will not do so the next time.
+        if (++idle >= retry.attempts || breaks >= MAX_BREAKS) throw failure;
+        await sleep(backoff(retry, idle), undefined, { signal }).catch(() => undefined);
+        signal?.throwIfAborted();
+        const received = await progress(exchange, path, session, signal);
+        if (received === undefined) {
+          // A session also ends by success: then only the answer was lost.
+          if (offset === blob.size && (await landed(exchange, path, blob.digest)))
+            return 'uploaded';
+          session = await begin(exchange, path, signal, undefined);
+          if (session === 'mounted') return 'mounted';
+          offset = 0;
+        } else {
+          if (received.offset > offset) idle = 0;
+          ({ url: session, offset } = received);
+          if (offset > blob.size) throw wrongLength(session, blob.digest);
+        }
+        options.onSent?.(offset);
+      }
+    },
+  };
+}
+
+const isTransient = (error: unknown): boolean =>
+  error instanceof Resumable || codeOf(error) === 'UPSTREAM_UNAVAILABLE';
+
+/** The registry no longer follows this session, or asks for a fresh login: asked again, it may go on. */
+class Resumable extends CountersignError {}
+
+async function begin(
+  exchange: Exchange,
+  path: string,
+  signal: AbortSignal | undefined,
+  mount: { readonly digest: Digest; readonly from: string | undefined } | undefined,
+): Promise<URL | 'mounted'> {
+  const query =
+    mount?.from === undefined
+      ? ''
+      : `?${new URLSearchParams({ mount: mount.digest, from: mount.from }).toString()}`;
+  const scopes = [pushScope(path), ...(mount?.from === undefined ? [] : [pullScope(mount.from)])];
+  const call: Call = {
+    method: 'POST',
+    target: repositoryUrl(path, `blobs/uploads/${query}`),
+    headers: { 'content-length': '0' },
+    scopes,
+    // An unused session is dropped by the registry by itself, so that opening one twice does no harm.
+    idempotent: true,
+    signal,
+  };
+  return exchange.request(call, async (answer) => {
+    if (answer.status === 201 && mount !== undefined) {
+      await answer.drain();
+      return 'mounted';
+    }
+    if (answer.status !== 202) throw await refusalOf(answer, `an upload to ${path}`);
+    return location(answer);
+  });
+}
+
+async function location(answer: Located): Promise<URL> {
+  await answer.drain();
+  const value = answer.header('location');
+  if (value === undefined) {
+    throw new CountersignError(
+      'UPSTREAM_INVALID',
+      `expected a Location for the upload from ${answer.host}, found none`,
+    );
+  }
+  return resolveLocation(value, answer.url);
+}
+
+async function patch(
+  exchange: Exchange,
+  path: string,
+  blob: BlobContent,
+  session: URL,
+  offset: number,
+  options: UploadOptions,
+): Promise<URL> {
+  let sent = offset;
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sent += chunk.byteLength;
+      options.onSent?.(sent);
+      done(null, chunk);
+    },
+  });
+  // A failure of the source destroys `counted` with it, and so becomes the request's own.
+  pipeline(blob.open(offset), counted, () => {});
+  const call = {
+    method: 'PATCH' as const,
+    target: session,
+    headers: {
+      'content-type': MEDIA.octets,
+      'content-length': String(blob.size - offset),
+      // The first PATCH is a whole stream; only one that continues says where (distribution-spec, "Pushing a blob in chunks").
+      ...(offset === 0 ? {} : { 'content-range': `${offset}-${blob.size - 1}` }),
+    },
+    scopes: [pushScope(path)],
+    signal: options.signal,
+  };
+  let answer: Located;
+  try {
+    answer = await exchange.stream(call, counted);
+  } finally {
+    counted.destroy();
+  }
+  if (answer.status === 202) return location(answer);
+  const lost = answer.status === 401 || answer.status === 404 || answer.status === 416;
+  const refusal = await refusalOf(answer, `uploading ${shortDigest(blob.digest)} to ${path}`);
+  throw lost ? new Resumable(refusal.code, refusal.message) : refusal;
+}
+
+/** How much of an upload the registry has; `undefined` where it has lost the session. */
+function progress(
+  exchange: Exchange,
+  path: string,
+  session: URL,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly url: URL; readonly offset: number } | undefined> {
+  const call: Call = {
+    method: 'GET',
+    target: session,
+    scopes: [pushScope(path)],
+    idempotent: true,
+    signal,
+  };
+  return exchange.request(call, async (answer) => {
+    const end = /^(?:bytes=)?0-([0-9]{1,15})$/.exec(answer.header('range') ?? '')?.[1];
+    // "0-0" is said of no byte and of one: beginning anew is right for both.
+    if (answer.status !== 204 || end === undefined || end === '0') {
+      await answer.drain();
+      return undefined;
+    }
+    const next = answer.header('location') === undefined ? session : await location(answer);
+    return { url: next, offset: Number(end) + 1 };
+  });
+}
+
+function landed(exchange: Exchange, path: string, digest: Digest): Promise<boolean> {
+  const call: Call = {
+    method: 'HEAD',
+    target: repositoryUrl(path, `blobs/${digest}`),
+    scopes: [pushScope(path)],
+    idempotent: true,
+  };
+  return exchange.request(call, async (answer) => {
+    await answer.drain();
+    return answer.status === 200;
+  });
+}
+
+function finish(
+  exchange: Exchange,
+  path: string,
+  digest: Digest,
+  session: URL,
+  options: { readonly bytes?: Uint8Array; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  const url = new URL(session);
+  // Appended to the text: the rest of the query is signed by the registry and stays as it is.
+  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
+  const call: Call = {
+    method: 'PUT',
+    target: url,
+    headers:
+      options.bytes === undefined ? { 'content-length': '0' } : { 'content-type': MEDIA.octets },
+    ...(options.bytes === undefined ? {} : { body: options.bytes }),
+    scopes: [pushScope(path)],
+    idempotent: false,
+    signal: options.signal,
+  };
+  return exchange.request(call, async (answer) => {
+    if (answer.status === 201 || answer.status === 204) {
+      await answer.drain();
+      const claimed = answer.header('docker-content-digest');
+      if (claimed !== undefined && claimed !== digest && claimed.startsWith(algorithmOf(digest)))
+        throw wrongDigest(answer.host, digest);
+      return;
+    }
+    const refusal = await refusalOf(answer, `finishing ${shortDigest(digest)} in ${path}`);
+    throw answer.status === 404 || answer.status === 416
+      ? new Resumable(refusal.code, refusal.message)
+      : refusal;
+  });
+}
+
+function wrongDigest(host: string, digest: Digest): CountersignError {
+  return new CountersignError(
+    'UPSTREAM_INVALID',
+    `expected ${host} to store ${shortDigest(digest)}, but it answered another digest`,
+  );
+}
+
+function wrongLength(session: URL, digest: Digest): CountersignError {
+  return new CountersignError(
+    'UPSTREAM_INVALID',
+    `${session.host} says that it has more of ${shortDigest(digest)} than there is`,
+  );
+}
