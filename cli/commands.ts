@@ -21,4 +21,9 @@ interface Entry {
 }
 
 /** Every command, in the order of `--help`; a module is loaded only when its command runs. */
-export const COMMANDS: Readonly<Record<string, Entry>> = {};
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  key: {
+    summary: 'make, list, import, export and remove signing keys',
+    load: () => import('./commands/key.ts'),
+  },
+};

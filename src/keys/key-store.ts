@@ -72,7 +72,7 @@ export function keyStore(dockerConfig: string): KeyStore {
       if (same !== undefined) throw keyThere(same);
       const path = join(folder, `${id}.key`);
       await makePrivateFolder(folder);
-      await createFile(path, await dockerKeyFile(key, { role: name }, passphrase), 0o600);
+      await createFile(path, await dockerKeyFile(key, name, passphrase), 0o600);
       // Two programs may have passed the check at once: then neither keeps the name.
       const named = (await list()).filter((stored) => stored.name === name);
       const other = named.find((stored) => stored.notaryId !== id);

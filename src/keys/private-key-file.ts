@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { COSIGN_LABELS, decryptCosign, encryptCosign } from './cosign-file.ts';
+import { notaryKeyId } from './notary-key-id.ts';
 import { decryptPkcs8, encryptPkcs8 } from './pbes2.ts';
 import type { PemBlock } from './pem.ts';
 import { encodePem, parsePem } from './pem.ts';
@@ -112,25 +113,31 @@ function openTraditional(block: PemBlock, passphrase: string): Result<PrivateKey
   }
 }
 
-/** What docker's header lines say of a key. */
-export interface DockerHeaders {
-  readonly role: string;
-  readonly gun?: string;
+/** The key as docker's own key store holds it: encrypted PKCS#8 with the role (a signer's name) in a header line. */
+export function dockerKeyFile(key: PrivateKey, role: string, passphrase: string): Promise<string> {
+  return encryptedPem(key, { role }, passphrase);
 }
 
-/** The key as docker's own key store holds it: encrypted PKCS#8 with the role in a header line. */
-export async function dockerKeyFile(
+/**
+ * The key as `notary key export` writes it. The `path` line holds its place in the store: without it,
+ * `docker trust key load` of an encrypted file says that it succeeded and stores nothing.
+ */
+export function dockerExportFile(
   key: PrivateKey,
-  headers: DockerHeaders,
+  { role, gun }: { readonly role: string; readonly gun: string | null },
   passphrase: string,
 ): Promise<string> {
-  const { role, gun } = headers;
-  const lines = gun === undefined ? { role } : { gun, role };
-  return encodePem(
-    'ENCRYPTED PRIVATE KEY',
-    await encryptPkcs8(notaryPkcs8Of(key), passphrase),
-    lines,
-  );
+  const path = notaryKeyId(key.publicKey);
+  return encryptedPem(key, gun === null ? { path, role } : { gun, path, role }, passphrase);
+}
+
+async function encryptedPem(
+  key: PrivateKey,
+  headers: Readonly<Record<string, string>>,
+  passphrase: string,
+): Promise<string> {
+  const bytes = await encryptPkcs8(notaryPkcs8Of(key), passphrase);
+  return encodePem('ENCRYPTED PRIVATE KEY', bytes, headers);
 }
 
 /** The key as cosign's own encrypted file. */
