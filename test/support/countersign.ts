@@ -93,9 +93,11 @@ export async function startService(
     readonly config?: (host: string) => string;
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly name?: string;
+    /** `127.0.0.1:PORT`, where a suite has to know the name before. */
+    readonly host?: string;
   } = {},
 ): Promise<Service> {
-  const host = `127.0.0.1:${await freePort()}`;
+  const host = options.host ?? `127.0.0.1:${await freePort()}`;
   const url = `http://${host}`;
   const name = options.name ?? 'service';
   const args = ['serve', '--listen', host, '--http'];
