@@ -8,6 +8,7 @@ import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { assemble } from './assemble.ts';
 import type { FileDraft, SchemaOptions } from './draft.ts';
+import { exampleKeyWarnings } from './example-keys.ts';
 import type { PolicySet } from './policy.ts';
 import { readPolicyFile } from './schema.ts';
 
@@ -75,7 +76,7 @@ export async function loadPolicies(
     ...set,
     revision: revisionOf(files),
     files: files.map((file) => file.name),
-    warnings,
+    warnings: [...warnings, ...exampleKeyWarnings(set)],
   });
 }
 

@@ -1,0 +1,46 @@
+import type { Policy, PolicySet } from './policy.ts';
+
+/** An exception that ends this soon is worth a word now. */
+const SOON_MS = 14 * 86_400_000;
+
+/**
+ * What loads but deserves a second look: settings that let things through, evidence that never grows
+ * old, exceptions that end, names that nobody uses. One sentence each, with its place.
+ */
+export function lint(set: PolicySet, now: Date): readonly string[] {
+  const asked = new Set(
+    set.policies.flatMap((policy) => policy.require.flatMap((rule) => rule.by)),
+  );
+  return [
+    ...set.authorities.flatMap((authority) => {
+      if (!asked.has(authority.name)) return `authority ${authority.name}: no policy asks for it`;
+      return authority.keys.length === 1
+        ? `authority ${authority.name}: has one key only; a second one, kept offline, survives the loss of the first`
+        : [];
+    }),
+    ...set.policies.flatMap((policy) =>
+      lintPolicy(policy, now).map((text) => `${policy.source}: policy ${policy.name} ${text}`),
+    ),
+  ];
+}
+
+function lintPolicy(policy: Policy, now: Date): readonly string[] {
+  const warnings: string[] = [];
+  if (policy.mode === 'off') {
+    return [policy.floor ? 'is a floor that is off: it holds nothing' : 'is off: it does not look'];
+  }
+  if (policy.mode === 'warn') warnings.push('only warns: everything is let through');
+  if (policy.require.length === 0) warnings.push('requires nothing, so that it always warns');
+  if (policy.push === 'allow') warnings.push('lets every push give a tag, signed or not');
+  if (policy.mode === 'enforce' && policy.require.some((rule) => rule.maxAge === null)) {
+    warnings.push('has no maxAge: a signature counts for ever');
+  }
+  for (const { digest, expires } of policy.exceptions) {
+    const left = expires.getTime() - now.getTime();
+    const day = expires.toISOString().slice(0, 10);
+    if (left <= 0)
+      warnings.push(`has an exception for ${digest} that expired on ${day}: remove it`);
+    else if (left <= SOON_MS) warnings.push(`has an exception for ${digest} that ends on ${day}`);
+  }
+  return warnings;
+}
