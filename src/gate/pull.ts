@@ -6,6 +6,7 @@ import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Caller } from './caller.ts';
 import { evidenceSource } from './evidence.ts';
+import type { Question } from './evaluate.ts';
 import type { Gate } from './gate.ts';
 import type { PullOutcome, Refused } from './outcome.ts';
 import { refused, refusedBy, refusedByFailure } from './outcome.ts';
@@ -83,7 +84,24 @@ async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | Pul
   return { kind: 'digest', digest: answer.digest, tag: reference.tag };
 }
 
-/** The verdict on a pull: the digest's own, or what it inherits, or the right to read what is held. */
+/**
+ * The verdict on a pull: a tag's own; a digest's own, or what it inherits from an index that contains
+ * it. The decision API and admission ask the same (rule 1).
+ */
+export async function judgePull(
+  gate: Gate,
+  question: Question & { readonly action: 'pull' },
+): Promise<Decision> {
+  if (question.tag !== null) return gate.evaluator.judge(question);
+  const inherited = await gate.children.admittedBy(question, LIMITS.indexDepth);
+  if (inherited?.decision === 'allow') return inherited;
+  const own = await gate.evaluator.judge(question);
+  if (own.decision === 'allow' || own.reason.code !== 'NOT_TRUSTED') return own;
+  // A parent that could not be judged might have admitted it: "could not find out" wins over "no".
+  return inherited ?? (await gate.children.searched(question)) ?? own;
+}
+
+/** The verdict, or the right to read what is held: that is the gate's alone, and never a trust decision. */
 async function judge(
   gate: Gate,
   request: PullRequest,
@@ -92,15 +110,9 @@ async function judge(
 ): Promise<Decision> {
   const { registry, repository, caller } = request;
   const question = { registry, repository, digest, tag, action: 'pull', caller } as const;
-  if (tag !== null) return gate.evaluator.judge(question);
-  const inherited = await gate.children.admittedBy(question, LIMITS.indexDepth);
-  const own = inherited?.decision === 'allow' ? inherited : await gate.evaluator.judge(question);
-  if (own.decision === 'allow' || own.reason.code !== 'NOT_TRUSTED') return own;
-  // A parent that could not be judged might have admitted it: "could not find out" wins over "no".
-  if (inherited !== null) return inherited;
-  return (
-    (await gate.children.searched(question)) ?? (await gate.reading.heldRead(question, own)) ?? own
-  );
+  const decision = await judgePull(gate, question);
+  if (decision.reason.code !== 'NOT_TRUSTED') return decision;
+  return (await gate.reading.heldRead(question, decision)) ?? decision;
 }
 
 async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Promise<PullOutcome> {
@@ -128,7 +140,11 @@ async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Prom
 }
 
 /** Tells a caller whose tag is not there yet that a push of it waits for a signature. */
-async function held(gate: Gate, request: PullRequest, tag: string): Promise<Refused | null> {
+export async function held(
+  gate: Gate,
+  request: Pick<PullRequest, 'repository'>,
+  tag: string,
+): Promise<Refused | null> {
   const [hold] = await gate.ports.store.holds({
     repository: request.repository,
     tag,

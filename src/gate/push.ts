@@ -32,6 +32,7 @@ export type PushOutcome =
       readonly kind: 'created';
       /** The digest of what the client sent. */
       readonly digest: Digest;
+      /** What upstream's OCI-Subject header said: it keeps referrers itself. */
       readonly subject: Digest | null;
       /** True where the tag waits for a signature. */
       readonly held: boolean;
@@ -199,7 +200,7 @@ async function give(gate: Gate, pushed: Pushed, reference: string): Promise<Push
   return {
     kind: 'created',
     digest,
-    subject: manifest.subject?.digest ?? null,
+    subject: answer.subject,
     held: false,
     warning: null,
   };

@@ -41,6 +41,12 @@ export interface Relayed {
   readonly body: Uint8Array;
 }
 
+/** Upstream took a manifest; `subject` is what its OCI-Subject header says (it keeps referrers itself). */
+export interface Stored {
+  readonly kind: 'stored';
+  readonly subject: Digest | null;
+}
+
 export type ManifestAnswer = UpstreamManifest | { readonly kind: 'absent' } | Relayed;
 export type HeadAnswer =
   { readonly kind: 'found'; readonly digest: Digest } | { readonly kind: 'absent' } | Relayed;
@@ -72,7 +78,7 @@ export interface Upstream {
     bytes: Uint8Array,
     mediaType: string,
     caller: Caller,
-  ): Promise<{ readonly kind: 'stored' } | Relayed>;
+  ): Promise<Stored | Relayed>;
   /** A raw exchange; the caller streams the body and must consume or destroy it. */
   exchange(request: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData>;
   close(): Promise<void>;
@@ -225,7 +231,7 @@ class HttpUpstream implements Upstream {
     bytes: Uint8Array,
     mediaType: string,
     caller: Caller,
-  ): Promise<{ readonly kind: 'stored' } | Relayed> {
+  ): Promise<Stored | Relayed> {
     const response = await this.#request(
       'PUT',
       `/v2/${path}/manifests/${reference}`,
@@ -246,7 +252,11 @@ class HttpUpstream implements Upstream {
           'the registry stored something else than was pushed',
         );
       }
-      return { kind: 'stored' };
+      const subject = header(response, 'oci-subject');
+      return {
+        kind: 'stored',
+        subject: subject !== undefined && isDigest(subject) ? subject : null,
+      };
     }
     // A refusal of a push (a missing blob, no rights, a quota) is upstream's to explain.
     if (response.statusCode >= 400 && response.statusCode < 500) return relayed(response);

@@ -1,0 +1,120 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { credentialKey } from '../gate/caller.ts';
+import type { Caller } from '../gate/caller.ts';
+import type { Refused } from '../gate/outcome.ts';
+import { refused } from '../gate/outcome.ts';
+import type { GateRegistry } from '../gate/ports.ts';
+import { isLoopback } from '../lib/loopback.ts';
+import { parseHost } from '../oci/reference.ts';
+import type { HttpPorts } from './ports.ts';
+
+/** What one request has come to, for its log line: bounded, no secrets. */
+export interface RequestFacts {
+  route: string;
+  repository?: string;
+  reference?: string;
+  identity?: string;
+  code?: string;
+  message?: string;
+}
+
+/** Facts of requests under way, for their log lines. */
+const facts = new WeakMap<IncomingMessage, RequestFacts>();
+
+/** The facts that a handler may add to while it works. */
+export function factsOf(request: IncomingMessage): RequestFacts {
+  const known = facts.get(request);
+  if (known !== undefined) return known;
+  const fresh: RequestFacts = { route: 'other' };
+  facts.set(request, fresh);
+  return fresh;
+}
+
+/** The challenge of a service with identities of its own (RFC 7617). */
+export const CHALLENGE = {
+  'www-authenticate': 'Basic realm="countersign", charset="UTF-8"',
+} as const;
+
+/** The registry that a Host header names, or a refusal with 421: one service, no other names (DESIGN 4.3). */
+export function registryFor(ports: HttpPorts, request: IncomingMessage): GateRegistry | Refused {
+  const header = request.headers.host ?? '';
+  const host = parseHost(header);
+  const found = host.ok
+    ? ports.registries.find((one) => one.host === host.value || one.aliases.includes(host.value))
+    : undefined;
+  if (found !== undefined) return found;
+  const known = ports.registries.map((one) => one.host).join(', ');
+  return refused(
+    'WRONG_HOST',
+    `expected a request for ${known}, found Host ${JSON.stringify(header.slice(0, 80))}`,
+  );
+}
+
+/** Who asks. A wrong password is refused; no credentials at all make `anonymous`. */
+export async function identify(
+  ports: HttpPorts,
+  request: IncomingMessage,
+): Promise<Caller | Refused> {
+  const loopback = isLoopback(request.socket.remoteAddress ?? '');
+  const header = request.headers.authorization ?? null;
+  if (ports.identities === null) {
+    return {
+      name: 'anonymous',
+      authenticated: false,
+      authorization: header,
+      credentialKey: credentialKey(header),
+      loopback,
+    };
+  }
+  const identity = await ports.identities.authenticate(request.headers.authorization);
+    case 'refused':
+      return refused('UNAUTHENTICATED', identity.reason);
+    case 'anonymous':
+      return {
+        name: 'anonymous',
+        authenticated: false,
+        authorization: null,
+        credentialKey: 'own:anonymous',
+        loopback,
+      };
+    case 'user':
+      // One key for all: with identities, evidence is read with the gate's own rights.
+      return {
+        name: identity.name,
+        authenticated: true,
+        authorization: null,
+        credentialKey: 'own',
+        loopback,
+      };
+  }
+}
+
+/** The origin that the client sees, for Location headers: its own Host (checked before) and the connection's scheme. */
+export function originOf(request: IncomingMessage): string {
+  const encrypted = 'encrypted' in request.socket && request.socket.encrypted === true;
+  return `${encrypted ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`;
+}
+
+/** Reads a bounded body whole; `null` when it is longer than the bound, whatever Content-Length says (T-59). */
+export async function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+): Promise<Uint8Array | null> {
+  const declared = Number(request.headers['content-length'] ?? '0');
+  if (declared > maxBytes) return null;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Answers before the body was read: the rest is dropped, and the connection closed with the answer. */
+export function dropBody(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.readableEnded) return;
+  response.setHeader('connection', 'close');
+  request.resume();
+}

@@ -1,0 +1,136 @@
+const text = { type: 'string' } as const;
+const image = { type: 'string', description: 'host/repo:tag or host/repo@sha256:…' } as const;
+const parameter = (name: string, schema: object, where = 'query'): object => ({
+  name,
+  in: where,
+  required: where === 'path',
+  schema,
+});
+const json = (description: string, properties: object): object => ({
+  description,
+  content: { 'application/json': { schema: { type: 'object', properties } } },
+});
+const errors = {
+  '400': { description: 'the request could not be read' },
+  '401': { description: 'an identity is needed' },
+  '403': { description: 'the identity lacks the right, or upstream refused' },
+  '404': { description: 'there is no such image' },
+  '503': { description: 'could not find out; try again after Retry-After seconds' },
+};
+const body = (required: readonly string[], properties: object): object => ({
+  required: true,
+  content: {
+    'application/json': {
+      schema: { type: 'object', required, properties, additionalProperties: false },
+    },
+  },
+});
+
+/** The description of `/api/v1/` (OpenAPI 3.1), served at `/api/v1/openapi.json`. */
+export const OPENAPI = {
+  openapi: '3.1.0',
+  info: { title: 'Countersign', version: '1', license: { name: 'Apache-2.0' } },
+  security: [{ basic: [] }],
+  components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
+  paths: {
+    '/api/v1/decisions': {
+      post: {
+        summary: 'What the gate decides on an image',
+        requestBody: body(['image'], {
+          image,
+          action: { enum: ['pull', 'push'], default: 'pull' },
+        }),
+        responses: {
+          '200': json('the decision', {
+            decision: { enum: ['allow', 'deny'] },
+            image,
+            digest: text,
+            policy: { type: ['object', 'null'], properties: { name: text, revision: text } },
+            reason: { type: 'object', properties: { code: text, message: text } },
+            findings: {
+              type: 'array',
+              items: {
+                type: 'object',
+                properties: {
+                  format: text,
+                  authority: { type: ['string', 'null'] },
+                  status: { enum: ['valid', 'invalid', 'absent', 'inconclusive'] },
+                  reason: text,
+                },
+              },
+            },
+            record: { type: ['integer', 'null'] },
+          }),
+          ...errors,
+        },
+      },
+    },
+    '/api/v1/holds': {
+      get: {
+        summary: 'Pushes that wait for a signature',
+        parameters: [parameter('image', image)],
+        responses: {
+          '200': json('in order of arrival', {
+            holds: { type: 'array', items: { type: 'object' } },
+          }),
+          ...errors,
+        },
+      },
+    },
+    '/api/v1/holds/{id}/manifest': {
+      get: {
+        summary: 'The bytes of a held manifest, or of one that it contains',
+        parameters: [parameter('id', { type: 'integer' }, 'path'), parameter('digest', text)],
+        responses: { '200': { description: 'raw manifest bytes' }, ...errors },
+      },
+    },
+    '/api/v1/revocations': {
+      get: {
+        summary: 'Revocations in force',
+        responses: {
+          '200': json('oldest first', {
+            revocations: { type: 'array', items: { type: 'object' } },
+          }),
+          ...errors,
+        },
+      },
+      post: {
+        summary: 'Take trust from a tag, a digest or a key, or give it back',
+        requestBody: body([], {
+          image,
+          key: text,
+          reason: text,
+          undo: { type: 'boolean', default: false },
+        }),
+        responses: {
+          '200': json('in force', {
+            revocation: { type: 'object' },
+            undone: { type: 'boolean' },
+            record: { type: 'integer' },
+          }),
+          ...errors,
+        },
+      },
+    },
+    '/api/v1/history': {
+      get: {
+        summary: 'The record, newest first',
+        parameters: [
+          parameter('image', image),
+          parameter('before', { type: 'integer' }),
+          parameter('limit', { type: 'integer', maximum: 1000 }),
+          parameter('type', text),
+          parameter('log', { enum: ['sig', 'dec'] }),
+          parameter('index', { type: 'integer' }),
+        ],
+        responses: {
+          '200': json('one page', {
+            events: { type: 'array', items: { type: 'object' } },
+            next: { type: ['integer', 'null'] },
+          }),
+          ...errors,
+        },
+      },
+    },
+  },
+} as const;

@@ -1,0 +1,116 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import fastify from 'fastify';
+import type { FastifyInstance } from 'fastify';
+import { refused, refusedByFailure } from '../gate/outcome.ts';
+import { sendRefusal } from './answer.ts';
+import { dropBody, factsOf, identify, registryFor } from './exchange.ts';
+import type { HttpPorts } from './ports.ts';
+import { parseRegistryPath } from './registry-path.ts';
+import { apiRoutes } from './routes/api.ts';
+import { operationRoutes } from './routes/operation.ts';
+import { handleRegistry } from './routes/registry.ts';
+import { refuse } from './routes/registry-request.ts';
+
+/**
+ * Builds the HTTP application on a server that the caller listens with: `/v2/` goes to the gate with
+ * its raw path and body, the rest are ordinary routes. Resolves when it can take requests.
+ */
+export async function createHttpApp(ports: HttpPorts, server: Server): Promise<FastifyInstance> {
+  const app = fastify({
+    serverFactory: (handler) => server.on('request', handler),
+    // Our own line per request, below; and no header of a client becomes anything of ours.
+    logger: false,
+    trustProxy: false,
+    exposeHeadRoutes: false,
+    bodyLimit: 64 * 1024,
+    routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
+    frameworkErrors: (_error, request, reply) => {
+      void reply.hijack();
+      sendRefusal(
+        reply.raw,
+        refused('PATH_INVALID', 'expected a path in its one canonical spelling'),
+      );
+      factsOf(request.raw).code = 'PATH_INVALID';
+    },
+  });
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
+    logRequest(ports, request, response),
+  );
+  for (const method of ['TRACE', 'PROPFIND', 'SEARCH']) app.addHttpMethod(method);
+  app.removeAllContentTypeParsers();
+  // Bodies of `/v2/` are streams and stay on the raw request.
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  app.route({
+    method: app.supportedMethods,
+    url: '/v2/*',
+    onRequest: async (request, reply) => {
+      reply.hijack();
+      await gateRequest(ports, request.raw, reply.raw);
+    },
+    handler: () => undefined,
+  });
+  await app.register(operationRoutes(ports));
+  await app.register(apiRoutes(ports));
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack();
+    factsOf(request.raw).code = 'NOT_FOUND';
+    dropBody(request.raw, reply.raw);
+    sendRefusal(
+      reply.raw,
+      refused('NOT_FOUND', 'there is nothing at this path; the registry is at /v2/'),
+    );
+  });
+  await app.ready();
+  return app;
+}
+
+async function gateRequest(
+  ports: HttpPorts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const mine = factsOf(request);
+  mine.route = 'v2';
+  const at = { request, response, facts: mine };
+  try {
+    const url = request.url ?? '';
+    const mark = url.indexOf('?');
+    const route = parseRegistryPath(mark < 0 ? url : url.slice(0, mark));
+    if (!route.ok) return refuse(at, refused(route.refusal.code, route.refusal.message));
+    mine.route = route.value.kind;
+    const registry = registryFor(ports, request);
+    if ('kind' in registry) return refuse(at, registry);
+    const caller = await identify(ports, request);
+    if ('kind' in caller) return refuse(at, caller);
+    mine.identity = caller.name;
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    await handleRegistry(ports, { ...at, registry, caller, route: route.value, query });
+  } catch (error) {
+    ports.log.error({ error, route: mine.route }, 'request failed');
+    if (response.headersSent) response.destroy();
+    else refuse(at, refusedByFailure(error));
+  }
+}
+
+/** One structured line and one count per request, when its answer is out or its connection gone. */
+function logRequest(ports: HttpPorts, request: IncomingMessage, response: ServerResponse): void {
+  const started = performance.now();
+  response.once('close', () => {
+    const seconds = (performance.now() - started) / 1000;
+    const mine = factsOf(request);
+    const method = request.method ?? '';
+    ports.counters.request(mine.route, method, response.statusCode, seconds);
+    ports.log.info(
+      {
+        method,
+        path: (request.url ?? '').split('?', 1)[0]?.slice(0, 512),
+        status: response.statusCode,
+        ms: Math.round(seconds * 1e5) / 100,
+        from: request.socket.remoteAddress,
+        ...mine,
+        ...(response.writableFinished ? {} : { aborted: true }),
+      },
+      'request',
+    );
+  });
+}
