@@ -67,6 +67,7 @@ export async function identify(
     };
   }
   const identity = await ports.identities.authenticate(request.headers.authorization);
+  switch (identity.kind) {
     case 'refused':
       return refused('UNAUTHENTICATED', identity.reason);
     case 'anonymous':
