@@ -88,7 +88,7 @@ export async function watchCertificate(
     listener.changed(shown);
   };
   const watch = await watchFiles([files.cert, files.key], reload, intervalMs);
-  return { material, refresh: watch.refresh, close: watch.close };
+  return { material, refresh: () => watch.refresh(), close: () => watch.close() };
 }
 
 /** As {@link autoTls}, and renews the certificate while the service runs. Throws where the first one cannot be made. */

@@ -1,4 +1,6 @@
-import { open } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { ErrorCode } from './errors.ts';
 import type { Result } from './result.ts';
 import { ok, refuse } from './result.ts';
@@ -45,4 +47,25 @@ export async function readBoundedFile(
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
     return refuse(code, `expected to read ${path}, but ${REASONS[reason] ?? reason}`);
   }
+}
+
+/** Replaces (or makes) a small file: whoever reads it meanwhile sees the old text or the new, also after a power cut. */
+export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
+  const folder = dirname(path);
+  const draft = join(folder, `.${basename(path)}.${randomUUID()}.tmp`);
+  try {
+    await writeDraft(draft, text, mode);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+  await using names = await open(folder, 'r');
+  await names.sync();
+}
+
+async function writeDraft(draft: string, text: string, mode: number): Promise<void> {
+  await using file = await open(draft, 'wx', mode);
+  await file.writeFile(text);
+  await file.sync();
 }
