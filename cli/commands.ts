@@ -26,4 +26,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'make, list, import, export and remove signing keys',
     load: () => import('./commands/key.ts'),
   },
+  push: {
+    summary: 'push an image and sign its digest before the tag is given',
+    load: () => import('./commands/push.ts'),
+  },
 };

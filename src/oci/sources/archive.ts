@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,6 @@ import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { createWriteStream } from 'node:fs';
 import { extract } from 'tar-stream';
 import { codeOf, messageOf } from '../../lib/errors.ts';
 import { algorithmOf, hexOf } from '../digest.ts';
@@ -23,6 +22,8 @@ export type ArchiveEntry =
 /** A tar archive whose entries are read in place; nothing is unpacked, so no name in it is ever a path. */
 export interface Archive {
   readonly file: string;
+  /** Aborts whatever reads it through. */
+  readonly signal: AbortSignal | undefined;
   readonly entries: ReadonlyMap<string, ArchiveEntry>;
   /** Opens a file of the archive. Throws SOURCE_INVALID where it has no such file. */
   open(name: string, start?: number): Readable;
@@ -42,7 +43,7 @@ const MAX_INFLATED = 256 * 1024 ** 3;
  * what is truncated, has a name twice or one that climbs out (`..`, absolute), more than 50,000
  * entries, or anything but files, folders and links.
  */
-export async function openArchive(path: string): Promise<Archive> {
+export async function openArchive(path: string, signal?: AbortSignal): Promise<Archive> {
   let temporary: Promise<string> | undefined;
   const folder = (): Promise<string> =>
     (temporary ??= mkdtemp(join(tmpdir(), 'countersign-source-')));
@@ -50,8 +51,10 @@ export async function openArchive(path: string): Promise<Archive> {
     if (temporary !== undefined) await rm(await temporary, { recursive: true, force: true });
   };
   try {
-    const file = (await isGzip(path)) ? await inflate(path, join(await folder(), 'archive')) : path;
-    const entries = await index(file, path);
+    const file = (await isGzip(path))
+      ? await inflate(path, join(await folder(), 'archive'), signal)
+      : path;
+    const entries = await index(file, path, signal);
     const find = (name: string): Extract<ArchiveEntry, { kind: 'file' }> => {
       const entry = entries.get(name);
       if (entry?.kind === 'file') return entry;
@@ -61,6 +64,7 @@ export async function openArchive(path: string): Promise<Archive> {
     };
     return {
       file: path,
+      signal,
       entries,
       folder,
       close,
@@ -113,7 +117,11 @@ async function isGzip(path: string): Promise<boolean> {
   }
 }
 
-async function inflate(from: string, to: string): Promise<string> {
+async function inflate(
+  from: string,
+  to: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   let size = 0;
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -123,14 +131,19 @@ async function inflate(from: string, to: string): Promise<string> {
     },
   });
   try {
-    await pipeline(createReadStream(from), createGunzip(), bounded, createWriteStream(to));
+    await pipeline(createReadStream(from), createGunzip(), bounded, createWriteStream(to), abortable(signal));
   } catch (error) {
+    signal?.throwIfAborted();
     throw invalidSource(`cannot unpack ${from}: ${messageOf(error)}`, error);
   }
   return to;
 }
 
-async function index(file: string, name: string): Promise<Map<string, ArchiveEntry>> {
+async function index(
+  file: string,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, ArchiveEntry>> {
   const entries = new Map<string, ArchiveEntry>();
   const reader = extract();
   reader.on('entry', (header, stream, next) => {
@@ -143,12 +156,18 @@ async function index(file: string, name: string): Promise<Map<string, ArchiveEnt
     stream.resume();
   });
   try {
-    await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), reader);
+    await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), reader, abortable(signal));
   } catch (error) {
+    signal?.throwIfAborted();
     if (codeOf(error) === 'SOURCE_INVALID') throw error;
     throw invalidSource(`${name} is no whole tar archive: ${messageOf(error)}`, error);
   }
   return entries;
+}
+
+/** Options of a stream pipeline that ends with the signal, where there is one. */
+export function abortable(signal: AbortSignal | undefined): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
 }
 
 interface Header {

@@ -16,6 +16,7 @@ import type { Descriptor } from '../manifest.ts';
 import { MEDIA } from '../media-types.ts';
 import { formatReference, parseReference, withDefaultTag } from '../reference.ts';
 import type { Archive } from './archive.ts';
+import { abortable } from './archive.ts';
 import { readRange } from './folder.ts';
 import type { ContentStore, ImageSource } from './source.ts';
 import { invalidSource, openVerified, walk } from './source.ts';
@@ -187,7 +188,7 @@ async function keep(
   const plain = hashing();
   await run(
     archive,
-    pipeline(archive.open(file), zipped.through, createGunzip(), plain.through, drain),
+    pipeline(archive.open(file), zipped.through, createGunzip(), plain.through, drain, abortable(archive.signal)),
   );
   expectDiffId(archive, file, plain.digest(), diffId);
   const digest = zipped.digest();
@@ -223,6 +224,7 @@ async function run(archive: Archive, work: Promise<void>): Promise<void> {
   try {
     await work;
   } catch (error) {
+    archive.signal?.throwIfAborted();
     throw invalidSource(`cannot read a layer of ${archive.file}: ${messageOf(error)}`, error);
   }
 }

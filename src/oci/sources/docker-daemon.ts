@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Client } from 'undici';
-import { messageOf } from '../../lib/errors.ts';
+import { CountersignError, messageOf } from '../../lib/errors.ts';
 import { isObject, parseJson } from '../../lib/json.ts';
 import { printable } from '../refusal.ts';
 import type { Archive } from './archive.ts';
@@ -28,13 +28,17 @@ const ERROR_BYTES = 64 * 1024;
  * Exports an image from a Docker Engine (Engine API, `GET /images/{name}/get`) and opens it as a
  * docker archive. Throws SOURCE_INVALID where the engine cannot be reached or has no such image.
  */
-export async function openDockerDaemon(name: string, address: DaemonAddress): Promise<ImageSource> {
+export async function openDockerDaemon(
+  name: string,
+  address: DaemonAddress,
+  signal?: AbortSignal,
+): Promise<ImageSource> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-daemon-'));
   const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
     const file = join(folder, 'image.tar');
-    await save(name, address, file);
-    const archive = await openArchive(file);
+    await save(name, address, file, signal);
+    const archive = await openArchive(file, signal);
     const owned: Archive = {
       ...archive,
       async close() {
@@ -50,7 +54,12 @@ export async function openDockerDaemon(name: string, address: DaemonAddress): Pr
   }
 }
 
-async function save(name: string, address: DaemonAddress, file: string): Promise<void> {
+async function save(
+  name: string,
+  address: DaemonAddress,
+  file: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const where = address.host ?? `unix://${USUAL_SOCKET}`;
   const client = await connect(where, address.certificates);
   try {
@@ -59,6 +68,7 @@ async function save(name: string, address: DaemonAddress, file: string): Promise
       // The name is one path segment to the engine's router only when its slashes stay as they are.
       path: `/images/${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':')}/get`,
       headers: { host: 'docker' },
+      signal: signal ?? null,
     });
     if (answer.statusCode !== 200) {
       const text = Buffer.from(await answer.body.arrayBuffer()).subarray(0, ERROR_BYTES);
@@ -70,7 +80,8 @@ async function save(name: string, address: DaemonAddress, file: string): Promise
     }
     await pipeline(answer.body, createWriteStream(file));
   } catch (error) {
-    if (error instanceof Error && error.name === 'CountersignError') throw error;
+    signal?.throwIfAborted();
+    if (error instanceof CountersignError) throw error;
     throw invalidSource(`cannot ask the docker engine at ${where}: ${messageOf(error)}`, error);
   } finally {
     await client.destroy();

@@ -19,7 +19,11 @@ export const SOURCE_FORMS = [
  * Opens an image source as people write it (skopeo's spelling). Throws USAGE for an unknown form and
  * SOURCE_INVALID for what cannot be read or is damaged. Whoever opens it closes it.
  */
-export async function openSource(text: string, daemon: DaemonAddress = {}): Promise<ImageSource> {
+export async function openSource(
+  text: string,
+  options: { readonly daemon?: DaemonAddress; readonly signal?: AbortSignal } = {},
+): Promise<ImageSource> {
+  const { daemon = {}, signal } = options;
   const colon = text.indexOf(':');
   const kind = text.slice(0, Math.max(colon, 0));
   const rest = text.slice(colon + 1);
@@ -31,7 +35,7 @@ export async function openSource(text: string, daemon: DaemonAddress = {}): Prom
     }
     case 'oci-archive': {
       const { path, name } = split(rest);
-      const archive = await openArchive(path);
+      const archive = await openArchive(path, signal);
       try {
         return await openLayout(archiveLayout(archive), name);
       } catch (error) {
@@ -41,10 +45,10 @@ export async function openSource(text: string, daemon: DaemonAddress = {}): Prom
     }
     case 'docker-archive': {
       const { path, name } = split(rest);
-      return openDockerArchive(await openArchive(path), name);
+      return openDockerArchive(await openArchive(path, signal), name);
     }
     case 'docker-daemon':
-      return openDockerDaemon(rest, daemon);
+      return openDockerDaemon(rest, daemon, signal);
     default:
       throw unknown(text);
   }

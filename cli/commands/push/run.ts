@@ -1,0 +1,182 @@
+import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
+import { CountersignError } from '../../../src/lib/errors.ts';
+import type { RegistryClient } from '../../../src/oci/client.ts';
+import { shortDigest } from '../../../src/oci/digest.ts';
+import type { Reference } from '../../../src/oci/reference.ts';
+import { formatReference } from '../../../src/oci/reference.ts';
+import { openSource } from '../../../src/oci/sources/open.ts';
+import type { ImageSource } from '../../../src/oci/sources/source.ts';
+import { uploadImage } from '../../../src/oci/upload.ts';
+import type { SignatureFormat } from '../../../src/trust/format.ts';
+import { FORMATS } from '../../../src/trust/formats.ts';
+import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { signImage } from '../../../src/trust/sign.ts';
+import type { Context } from '../../commands.ts';
+import { dockerConfigFolder } from '../../docker-config.ts';
+import { interruptible } from '../../interrupt.ts';
+import { passphrases } from '../../passphrase.ts';
+import { showProgress } from '../../progress.ts';
+import type { RegistryFlags } from '../../registry.ts';
+import { openRegistry, parseImage } from '../../registry.ts';
+import { findHold } from './held.ts';
+
+export interface PushOptions extends RegistryFlags {
+  readonly key?: string;
+  readonly format?: readonly SignatureFormat[];
+  readonly annotation?: Readonly<Record<string, string>>;
+  readonly disableContentTrust?: boolean;
+  readonly passphraseFile?: string;
+  readonly mountFrom?: readonly string[];
+  readonly jobs: number;
+}
+
+type Signing = Pick<ImageSigning, 'signer' | 'formats' | 'annotations'>;
+
+/** Runs `countersign push`. The key is opened before anything is sent, so that a wrong passphrase costs no upload. */
+export async function runPush(
+  context: Context,
+  sourceText: string,
+  imageText: string,
+  options: PushOptions,
+): Promise<void> {
+  const image = parseImage(imageText);
+  const signing = await prepareSigning(context, options);
+  const work = interruptible();
+  const client = openRegistry(image, options, context.env, work.signal);
+  let source: ImageSource | undefined;
+  try {
+    source = await openSource(sourceText, {
+      daemon: daemonAddress(context.env),
+      signal: work.signal,
+    });
+    expectDigest(image, source);
+    const signed = await upload({
+      context,
+      client,
+      source,
+      image,
+      options,
+      signing,
+      signal: work.signal,
+    });
+    await report(context, client, image, source, signed);
+  } finally {
+    await source?.close();
+    await client.close();
+    work.end();
+  }
+}
+
+async function prepareSigning(
+  context: Context,
+  options: PushOptions,
+): Promise<Signing | undefined> {
+  const variable = context.env['DOCKER_CONTENT_TRUST'] ?? '';
+  // docker's unset means off; signing is what this command is for, so only an explicit no counts.
+  const skipped =
+    options.disableContentTrust === true
+      ? '--disable-content-trust'
+      : `DOCKER_CONTENT_TRUST=${variable}`;
+  if (options.disableContentTrust === true || /^(?:0|f|false)$/i.test(variable)) {
+    context.output().warn(`the image is pushed without a signature (${skipped})`);
+    return undefined;
+  }
+  const signer = await resolveSigner({
+    key: options.key,
+    dockerConfig: dockerConfigFolder(context.env),
+    passphrase: passphrases({ env: context.env, file: options.passphraseFile }).open,
+  });
+  return {
+    signer,
+    formats: options.format ?? FORMATS.filter(({ name }) => name === 'cosign'),
+    annotations: options.annotation ?? {},
+  };
+}
+
+function daemonAddress(env: NodeJS.ProcessEnv): { host?: string; certificates?: string } {
+  const host = env['DOCKER_HOST'] ?? '';
+  const certificates = env['DOCKER_CERT_PATH'] ?? '';
+  return {
+    ...(host === '' ? {} : { host }),
+    ...(certificates === '' || (env['DOCKER_TLS_VERIFY'] ?? '') === '' ? {} : { certificates }),
+  };
+}
+
+function expectDigest(image: Reference, source: ImageSource): void {
+  if (image.digest === undefined || image.digest === source.root.digest) return;
+  throw new CountersignError(
+    'USAGE',
+    `expected the source to be ${shortDigest(image.digest)} as the image's name says, found ${shortDigest(source.root.digest)}`,
+  );
+}
+
+async function upload(push: {
+  readonly context: Context;
+  readonly client: RegistryClient;
+  readonly source: ImageSource;
+  readonly image: Reference;
+  readonly options: PushOptions;
+  readonly signing: Signing | undefined;
+  readonly signal: AbortSignal;
+}): Promise<readonly SignedImage[]> {
+  const { client, image, signing } = push;
+  const output = push.context.output();
+  const progress = showProgress(output);
+  const tag = image.tag ?? null;
+  let signed: readonly SignedImage[] = [];
+  try {
+    await uploadImage({
+      client,
+      path: image.path,
+      tag,
+      source: push.source,
+      mountFrom: push.options.mountFrom ?? [],
+      jobs: push.options.jobs,
+      signal: push.signal,
+      onEvent: progress.onEvent,
+      async beforeTag({ digest }) {
+        progress.end();
+        if (signing === undefined) return;
+        const subject = { repository: image.repository, digest };
+        const sink = client.evidence(image.path);
+        signed = await signImage({ ...signing, subject, tag, sink });
+        output.note(
+          `${shortDigest(digest)}: signed by ${signing.signer.publicKey.id.slice(0, 12)}`,
+        );
+      },
+    });
+  } finally {
+    progress.end();
+  }
+  return signed;
+}
+
+async function report(
+  context: Context,
+  client: RegistryClient,
+  image: Reference,
+  source: ImageSource,
+  signed: readonly SignedImage[],
+): Promise<void> {
+  const output = context.output();
+  const { digest } = source.root;
+  const name = formatReference({ ...image, digest });
+  const hold = image.tag === undefined ? null : await findHold(client, image, image.tag, digest);
+  if (hold !== null) {
+    const { repository } = image;
+    output.warn(
+      `held: the tag is given when the image is signed as its policy requires${hold.until === null ? '' : ` (until ${hold.until})`}; sign it with: countersign sign ${formatReference({ repository, digest })}`,
+    );
+  }
+  output.result(
+    {
+      image: formatReference({ repository: image.repository, digest }),
+      repository: image.repository,
+      tag: image.tag ?? null,
+      digest,
+      signed,
+      held: hold !== null,
+    },
+    name,
+  );
+}
