@@ -30,4 +30,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'push an image and sign its digest before the tag is given',
     load: () => import('./commands/push.ts'),
   },
+  policy: {
+    summary: 'check policy files, explain which one governs an image, test them',
+    load: () => import('./commands/policy.ts'),
+  },
 };

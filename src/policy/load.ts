@@ -1,8 +1,9 @@
 import type { Dirent } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join, sep } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
+import { readBoundedFile } from '../lib/file.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
@@ -137,26 +138,11 @@ async function readInside(
     if ((info.mode & 0o002) !== 0) {
       warnings.push(`${shown} can be written by everyone: chmod o-w it`);
     }
-    return ok(await readBounded(path, most));
+    const content = await readBoundedFile(path, most, 'POLICY_INVALID');
+    return content.ok ? ok(content.value.bytes) : content;
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
     return bad(missing ? 'expected a file, found none' : `could not be read: ${messageOf(error)}`);
-  }
-}
-
-/** Reads at most one byte more than allowed: a file that grows meanwhile cannot fill the memory. */
-async function readBounded(path: string, most: number): Promise<Uint8Array> {
-  const file = await open(path, 'r');
-  try {
-    const buffer = Buffer.alloc(most + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length, length);
-      length += bytesRead;
-      if (bytesRead === 0 || length === buffer.length) return buffer.subarray(0, length);
-    }
-  } finally {
-    await file.close();
   }
 }
 
