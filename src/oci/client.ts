@@ -45,6 +45,10 @@ export interface RepositoryContent {
 export interface ApiAnswer {
   readonly status: number;
   readonly body: Json | undefined;
+  /** The raw body, for answers that are hashed. */
+  readonly bytes: Uint8Array;
+  /** The Content-Type, lower case without parameters. */
+  readonly mediaType: string;
 }
 
 /**
@@ -168,9 +172,9 @@ function createContent(exchange: Exchange): Content {
       });
     },
     hasManifest: (path, reference) =>
-      head(path, manifestUrl(path, reference), `looking for ${path} ${shorten(reference)}`),
+      head(path, manifestUrl(path, reference), `reading ${path} ${shorten(reference)}`),
     hasBlob: (path, digest) =>
-      head(path, repositoryUrl(path, `blobs/${digest}`), `looking for a blob of ${path}`),
+      head(path, repositoryUrl(path, `blobs/${digest}`), `reading a blob of ${path}`),
     putManifest(path, reference, bytes, mediaType) {
       const doing = `pushing ${path} ${shorten(reference)}`;
       const call: Call = {
@@ -255,7 +259,9 @@ function callApi(
     const { status } = answer;
     if (status === 401 || status === 403 || status === 429 || status >= 500)
       throw await refusalOf(answer, `${method} ${path.split('?', 1)[0] ?? ''}`);
-    const parsed = parseJson(await answer.read(API_BYTES), { maxBytes: API_BYTES });
-    return { status, body: parsed.ok ? parsed.value : undefined };
+    const bytes = await answer.read(API_BYTES);
+    const parsed = parseJson(bytes, { maxBytes: API_BYTES });
+    const mediaType = essence(answer.header('content-type') ?? '');
+    return { status, body: parsed.ok ? parsed.value : undefined, bytes, mediaType };
   });
 }
