@@ -51,6 +51,12 @@ export const ERRORS = {
     'UNAUTHORIZED',
     'The request carries no identity, or a wrong password.',
   ),
+  CANNOT_AUTHENTICATE: row(
+    503,
+    3,
+    'UNAVAILABLE',
+    'A password could not be checked now: too many logins at once.',
+  ),
   FORBIDDEN: row(
     403,
     1,
