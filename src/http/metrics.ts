@@ -1,0 +1,161 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { GateCounters } from '../gate/ports.ts';
+import { ERRORS } from '../lib/errors.ts';
+import type { AllowCode } from '../policy/decision.ts';
+import type { RequestCounters } from './ports.ts';
+
+/** What is asked at the moment of a scrape. */
+export interface MetricSources {
+  /** How many pushes wait for a signature. */
+  holdsWaiting(): number | Promise<number>;
+}
+
+/** Everything that the service counts. No label holds a repository, tag, digest or name of a person (T-67). */
+export interface Metrics extends RequestCounters, GateCounters {
+  /** Upstream did not answer (`unavailable`), or not what was asked for (`invalid`). */
+  upstreamFailure(kind: 'unavailable' | 'invalid'): void;
+  /** An event was stored. */
+  eventRecorded(): void;
+  /** A policy set came into force. */
+  policiesLoaded(revision: string): void;
+  /** An edit of the policies, the identities or the certificate was taken (`true`) or refused. */
+  reloaded(what: 'policies' | 'identities' | 'certificate', ok: boolean): void;
+}
+
+const ROUTES = new Set([
+  'base',
+  'catalog',
+  'manifest',
+  'blob',
+  'uploads',
+  'upload',
+  'tags',
+  'referrers',
+  'v2',
+  'api',
+  'operation',
+]);
+const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
+const ACTIONS = new Set(['pull', 'push']);
+// A record so that a new code cannot be forgotten here.
+const ALLOWED: Readonly<Record<AllowCode, true>> = {
+  TRUSTED: true,
+  EXCEPTION: true,
+  WARNED: true,
+  OFF: true,
+  CHILD: true,
+  ARTIFACT: true,
+  HELD_READ: true,
+};
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+const oneOf = (value: string, known: ReadonlySet<string>): string =>
+  known.has(value) ? value : 'other';
+const codeLabel = (code: string): string =>
+  Object.hasOwn(ERRORS, code) || Object.hasOwn(ALLOWED, code) ? code : 'other';
+
+/**
+ * Makes the service's metrics (Prometheus). Every label value is one of a list known beforehand:
+ * what clients send can make neither a new series nor a long one.
+ */
+export function createMetrics(sources: MetricSources): Metrics {
+  const register = new Registry();
+  const registers = [register];
+  const requests = new Counter({
+    name: 'countersign_http_requests_total',
+    help: 'Answered requests by kind of path, method and status.',
+    labelNames: ['route', 'method', 'status'] as const,
+    registers,
+  });
+  const durations = new Histogram({
+    name: 'countersign_http_request_duration_seconds',
+    help: 'Time from the request to the end of its answer.',
+    labelNames: ['route'] as const,
+    buckets: SECONDS,
+    registers,
+  });
+  const decisions = new Counter({
+    name: 'countersign_decisions_total',
+    help: 'Decisions by action, outcome and reason code, cached ones included.',
+    labelNames: ['action', 'decision', 'code'] as const,
+    registers,
+  });
+  const upstream = new Counter({
+    name: 'countersign_upstream_failures_total',
+    help: 'Requests that the registry behind the gate did not answer, or answered wrongly.',
+    labelNames: ['kind'] as const,
+    registers,
+  });
+  const events = new Counter({
+    name: 'countersign_events_recorded_total',
+    help: 'Events written to the record.',
+    registers,
+  });
+  const policies = new Gauge({
+    name: 'countersign_policies_info',
+    help: 'The revision of the policies in force.',
+    labelNames: ['revision'] as const,
+    registers,
+  });
+  const reload = new Gauge({
+    name: 'countersign_reload_ok',
+    help: '1 where the last edit is in force, 0 where it was refused and an older state stays.',
+    labelNames: ['what'] as const,
+    registers,
+  });
+  register.registerMetric(
+    new Gauge({
+      name: 'countersign_holds_waiting',
+      help: 'Pushes that wait for a signature; NaN where the store could not say.',
+      registers: [],
+      async collect() {
+        // The other figures matter most when the store is down.
+        this.set(await ask(() => sources.holdsWaiting()));
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
+      name: 'process_resident_memory_bytes',
+      help: 'Resident memory of the process.',
+      registers: [],
+      collect() {
+        this.set(process.memoryUsage.rss());
+      },
+    }),
+  );
+
+  return {
+    request(route, method, status, seconds) {
+      const kind = oneOf(route, ROUTES);
+      const known = status >= 100 && status < 600 ? String(status) : 'other';
+      requests.inc({ route: kind, method: oneOf(method, METHODS), status: known });
+      durations.observe({ route: kind }, seconds);
+    },
+    decision(action, decision, code) {
+      decisions.inc({
+        action: oneOf(action, ACTIONS),
+        decision: decision === 'allow' ? 'allow' : 'deny',
+        code: codeLabel(code),
+      });
+    },
+    upstreamFailure: (kind) => upstream.inc({ kind }),
+    eventRecorded: () => events.inc(),
+    policiesLoaded(revision) {
+      policies.reset();
+      policies.set({ revision: revision.slice(0, 12) }, 1);
+    },
+    reloaded: (what, succeeded) => reload.set({ what }, succeeded ? 1 : 0),
+    async expose() {
+      return { contentType: register.contentType, body: await register.metrics() };
+    },
+  };
+}
+
+async function ask(source: () => number | Promise<number>): Promise<number> {
+  try {
+    return await source();
+  } catch {
+    return Number.NaN;
+  }
+}
