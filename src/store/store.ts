@@ -2,7 +2,7 @@ import type { JsonObject } from '../lib/json.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 
-/** A recorded withdrawal of trust . */
+/** A recorded withdrawal of trust. */
 export type Revocation =
   | {
       readonly kind: 'digest';
@@ -33,7 +33,11 @@ export interface NewEvent {
   readonly actor: string;
   /** The rest, as canonical-JSON data (no fractions): policy, reason, findings, …; at most 12 KiB. */
   readonly data: JsonObject;
-  /** 32 bytes; an event with the same key and the same content is the same event and is not stored twice. */
+  /**
+   * 32 bytes. An event whose key is stored already is not stored twice: the stored one is returned.
+   * Both must say the same in all but `actor` (the first to bring it stays), else the commit fails
+   * with STORE_CONFLICT.
+   */
   readonly idempotencyKey: Uint8Array;
 }
 
@@ -48,7 +52,11 @@ export interface StoredEvent extends Omit<NewEvent, 'idempotencyKey'> {
   readonly body: Uint8Array;
 }
 
-/** Where a hold stands. */
+/**
+ * Where a hold stands. `waiting` moves to `promoting`, `expired` or `superseded`; `promoting` (the
+ * durable intent) to `promoted`, back to `waiting`, or to `expired` or `superseded`; the other three
+ * are final.
+ */
 export type HoldState = 'waiting' | 'promoting' | 'promoted' | 'expired' | 'superseded';
 
 /** An unsigned push that was accepted but whose tag is not moved until the signature arrives. */
@@ -59,7 +67,7 @@ export interface Hold {
   readonly tag: string;
   readonly digest: Digest;
   readonly mediaType: string;
-  /** The manifest's raw bytes. */
+  /** The manifest's raw bytes; empty once the state is final, when nothing needs them any more. */
   readonly manifest: Uint8Array;
   readonly pushedBy: string;
   /** Milliseconds since the epoch. */
@@ -70,17 +78,26 @@ export interface Hold {
 
 /** One change; a list of them is committed together or not at all. */
 export type Write =
+  /** Records an event. One whose body exceeds 16 KiB fails the list with TOO_LARGE. */
   | { readonly kind: 'event'; readonly event: NewEvent }
-  /** Adds a hold in state `waiting`; the same (repository, tag, digest) still waiting is renewed in place. */
+  /**
+   * Adds a hold in state `waiting`, or fails the list with STORAGE_FULL where 256 (or 32 MiB of
+   * manifests) wait in the repository; the same (repository, tag, digest) still waiting is renewed in
+   * place, and the same push (`pushedBy` and `pushedAt` too) is the hold that it made, wherever it stands.
+   */
   | { readonly kind: 'hold-add'; readonly hold: Omit<Hold, 'id' | 'state'> }
-  /** Moves a hold on; fails the whole list with STORE_CONFLICT unless it is in state `from`. */
+  /**
+   * Moves a hold on; fails the whole list with STORE_CONFLICT unless it is in state `from` and the
+   * move is one that {@link HoldState} allows. In a repeated list, whose events are all stored
+   * already, a hold that is in state `to` has been moved and is left alone.
+   */
   | {
       readonly kind: 'hold-move';
       readonly id: number;
       readonly from: HoldState;
       readonly to: HoldState;
     }
-  /** Remembers that an index contains these children. */
+  /** Remembers that an index contains these children (at most 1000). */
   | {
       readonly kind: 'edges';
       readonly repository: Repository;
@@ -95,9 +112,9 @@ export type Write =
       readonly by: string;
       readonly at: number;
     }
-  /** Puts a revocation in force; raises the trust revision. */
+  /** Puts a revocation in force and raises the trust revision; one that is in force already stays as it is. */
   | { readonly kind: 'revoke'; readonly revocation: Revocation; readonly by: string }
-  /** Takes a revocation back (matching kind and names); raises the trust revision. */
+  /** Takes a revocation back (matching kind and names) and raises the trust revision; without one in force, nothing changes. */
   | { readonly kind: 'unrevoke'; readonly revocation: Revocation; readonly by: string };
 
 /** What a commit gave: for each `event` its stored form, for each `hold-add` the hold, in the order written. */
@@ -121,33 +138,41 @@ export interface EventQuery {
 }
 
 /**
- * The store. One process owns it. Guarantees: `commit` is atomic, ordered, and durable (fsync, and
- * the high-water file written) before its promise resolves; a failed commit changed nothing, or
- * rejects with STORE_UNAVAILABLE and is resolved by repeating it with the same idempotency keys.
- * Reads see every commit that resolved before they began. All methods reject with STORE_UNAVAILABLE
- * or STORAGE_FULL, never with an engine's own error.
+ * The store. One process owns it.
+ *
+ * Guarantees: `commit` is atomic, ordered, and durable (fsync, and the high-water file written) before
+ * its promise resolves. A commit that rejects with STORAGE_FULL, STORE_CONFLICT, TOO_LARGE or
+ * REQUEST_INVALID changed nothing. One that rejects with STORE_UNAVAILABLE may have been stored:
+ * repeating it with the same idempotency keys resolves it. One commit's failure is not another's.
+ * Reads see every commit that resolved before they began. No method rejects with an engine's own error.
  */
 export interface Store {
+  /** Stores the writes, all or none, in their order. At most 4096 commits wait; more are STORE_UNAVAILABLE. */
   commit(writes: readonly Write[]): Promise<Committed>;
+  /** The newest events that match, newest first. A `tag` needs a `repository`. A stored event that was altered is STORE_UNAVAILABLE. */
   events(query: EventQuery): Promise<readonly StoredEvent[]>;
   /** How many events each log holds. */
   counts(): Promise<Readonly<Record<LogName, number>>>;
-  /** Holds of a repository (or all), in order of arrival; only those in the given states. */
+  /** Holds of a repository (or all), in order of arrival; only those in the given states; at most 1000. */
   holds(filter: {
     readonly repository?: Repository;
     readonly tag?: string;
     readonly digest?: Digest;
     readonly states: readonly HoldState[];
+    /** Only holds with a larger id: for the next thousand. */
+    readonly after?: number;
   }): Promise<readonly Hold[]>;
   hold(id: number): Promise<Hold | null>;
   /** The indexes known to contain a manifest in this repository (at most 1000). */
   parents(repository: Repository, child: Digest): Promise<readonly Digest[]>;
+  /** The manifests that an index is known to contain (at most 1000). */
   children(repository: Repository, parent: Digest): Promise<readonly Digest[]>;
   /** When a manifest was last pushed to the repository through the gate (ms), or `null`. */
   pushedAt(repository: Repository, digest: Digest): Promise<number | null>;
-  /** All revocations in force. */
+  /** All revocations in force, oldest first. */
   revocations(): Promise<readonly (Revocation & { readonly by: string; readonly at: number })[]>;
-  /** Raised by one with every change to revocations. */
+  /** Raised by one with every change to revocations, and by a recovery; never goes back. */
   trustRevision(): Promise<number>;
+  /** Waits for the commits that were accepted, then lets go of the store. Later calls reject with STORE_UNAVAILABLE. */
   close(): Promise<void>;
 }

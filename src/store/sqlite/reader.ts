@@ -1,0 +1,154 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { CountersignError } from '../../lib/errors.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { decodeEvent, leafHashOf } from '../event-body.ts';
+import type { EventQuery, Hold, LogName, Revocation, Store, StoredEvent } from '../store.ts';
+import { storeFailure } from './failure.ts';
+import type { HoldRow, RevocationRow } from './rows.ts';
+import { HOLD_COLUMNS, blobOf, holdOf, revocationOf } from './rows.ts';
+
+/** Most rows that one question gets. */
+const ROWS = 1000;
+
+type Row = Record<string, unknown>;
+
+/** The reads of the store, by prepared statements on a connection that cannot write. */
+export class Reader {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  #all(sql: string, values: readonly SQLInputValue[]): readonly Row[] {
+    if (!this.#db.isOpen) throw new CountersignError('STORE_UNAVAILABLE', 'the store is closed');
+    try {
+      let statement = this.#statements.get(sql);
+      if (statement === undefined) {
+        statement = this.#db.prepare(sql);
+        this.#statements.set(sql, statement);
+      }
+      return statement.all(...values);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
+  /** See {@link Store.events}. */
+  events(query: EventQuery): readonly StoredEvent[] {
+    const { repository, tag, digest, type, log, index, before, limit } = query;
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > ROWS)
+      throw new CountersignError(
+        'REQUEST_INVALID',
+        `expected a limit of 1 to ${ROWS}, found ${limit}`,
+      );
+    if (tag !== undefined && repository === undefined)
+      throw new CountersignError(
+        'REQUEST_INVALID',
+        'expected a repository with the tag, found none',
+      );
+    const where: string[] = [];
+    const values: SQLInputValue[] = [];
+    const add = (clause: string, value: string | number | undefined): void => {
+      if (value === undefined) return;
+      where.push(clause);
+      values.push(value);
+    };
+    add('repository = ?', repository);
+    // `tag IS NOT NULL` lets the partial index of tags serve.
+    add('tag = ? AND tag IS NOT NULL', tag);
+    add('digest = ? AND digest IS NOT NULL', digest);
+    add('type = ?', type);
+    // A literal, not a parameter: only so does the partial index of the small log serve.
+    if (log !== undefined) where.push(log === 'sig' ? `log = 'sig'` : `log = 'dec'`);
+    add('idx = ?', index);
+    add('sequence < ?', before);
+    const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
+    const sql = `SELECT sequence, body, leaf_hash FROM event ${condition} ORDER BY sequence DESC LIMIT ?`;
+    return this.#all(sql, [...values, limit]).map(eventOf);
+  }
+
+  /** See {@link Store.counts}. */
+  counts(): Readonly<Record<LogName, number>> {
+    const rows = this.#all('SELECT name, size FROM log', []);
+    const size = (name: LogName): number =>
+      Number(rows.find((row) => row['name'] === name)?.['size']);
+    return { sig: size('sig'), dec: size('dec') };
+  }
+
+  /** See {@link Store.holds}. */
+  holds(filter: Parameters<Store['holds']>[0]): readonly Hold[] {
+    const where = ['state IN (SELECT value FROM json_each(?))'];
+    const values: SQLInputValue[] = [JSON.stringify(filter.states)];
+    for (const field of ['repository', 'tag', 'digest'] as const) {
+      const value = filter[field];
+      if (value === undefined) continue;
+      where.push(`${field} = ?`);
+      values.push(value);
+    }
+    where.push('id > ?');
+    values.push(filter.after ?? 0, ROWS);
+    const sql = `SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE ${where.join(' AND ')} ORDER BY id LIMIT ?`;
+    return this.#all(sql, values).map(wholeHold);
+  }
+
+  /** See {@link Store.hold}. */
+  hold(id: number): Hold | null {
+    const [row] = this.#all(`SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE id = ?`, [id]);
+    return row === undefined ? null : wholeHold(row);
+  }
+
+  /** See {@link Store.parents}. */
+  parents(repository: Repository, child: Digest): readonly Digest[] {
+    const sql =
+      'SELECT parent FROM edge WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?';
+    return this.#all(sql, [repository, child, ROWS]).map((row) => row['parent'] as Digest);
+  }
+
+  /** See {@link Store.children}. */
+  children(repository: Repository, parent: Digest): readonly Digest[] {
+    const sql = 'SELECT child FROM edge WHERE repository = ? AND parent = ? ORDER BY child LIMIT ?';
+    return this.#all(sql, [repository, parent, ROWS]).map((row) => row['child'] as Digest);
+  }
+
+  /** See {@link Store.pushedAt}. */
+  pushedAt(repository: Repository, digest: Digest): number | null {
+    const sql = 'SELECT pushed_at FROM pushed WHERE repository = ? AND digest = ?';
+    const [row] = this.#all(sql, [repository, digest]);
+    return row === undefined ? null : Number(row['pushed_at']);
+  }
+
+  /** See {@link Store.revocations}. */
+  revocations(): readonly (Revocation & { readonly by: string; readonly at: number })[] {
+    return this.#all('SELECT * FROM revocation ORDER BY id', []).map((row) =>
+      revocationOf(row as unknown as RevocationRow),
+    );
+  }
+
+  /** See {@link Store.trustRevision}. */
+  trustRevision(): number {
+    return Number(this.#all('SELECT trust_revision FROM store', [])[0]?.['trust_revision']);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+/** Reads a stored event. Its bytes are checked against the leaf hash: an altered record is never shown as the record. */
+function eventOf(row: Row): StoredEvent {
+  const sequence = Number(row['sequence']);
+  const body = blobOf(row['body']);
+  const event = decodeEvent(sequence, body);
+  if (event.ok && leafHashOf(body).equals(blobOf(row['leaf_hash']))) return event.value;
+  throw new CountersignError(
+    'STORE_UNAVAILABLE',
+    `event ${sequence} of the record was altered in the database`,
+  );
+}
+
+function wholeHold(row: Row): Hold {
+  return { ...holdOf(row as unknown as HoldRow), manifest: blobOf(row['manifest']) };
+}

@@ -1,0 +1,92 @@
+import { unwrap } from '../../lib/result.ts';
+import type { Clock } from '../../lib/time.ts';
+import { decodeEvent, encodeEvent } from '../event-body.ts';
+import type { Committed, Store, Write } from '../store.ts';
+import { openConnection, prepareFolder } from './connection.ts';
+import { storeFailure } from './failure.ts';
+import { GroupCommit } from './group-commit.ts';
+import { takeLock } from './lock.ts';
+import type { Done, EncodedWrite, WriterOptions } from './protocol.ts';
+import { Reader } from './reader.ts';
+
+function encode(write: Write): EncodedWrite {
+  return write.kind === 'event'
+    ? { kind: 'event', event: unwrap(encodeEvent(write.event)) }
+    : write;
+}
+
+/** The answer of the writer with what stayed on this side: manifests, and the parsed events. */
+function committed(writes: readonly Write[], done: Done): Committed {
+  const adds = writes.filter((write) => write.kind === 'hold-add');
+  return {
+    events: done.events.map(({ sequence, body }) => unwrap(decodeEvent(sequence, body))),
+    holds: done.holds.map((hold, at) => {
+      const kept = hold.state === 'waiting' || hold.state === 'promoting';
+      return {
+        ...hold,
+        manifest: (kept ? adds[at]?.hold.manifest : undefined) ?? new Uint8Array(),
+      };
+    }),
+  };
+}
+
+/**
+ * Opens the SQLite store of a data folder, making it where there is none. Throws STORE_UNAVAILABLE
+ * (another process has it, not a local disk, an SQLite that is too old), STORAGE_FULL, or
+ * STORE_ROLLED_BACK where the database is older than the high-water file beside it.
+ */
+export async function openSqliteStore(
+  options: WriterOptions & { readonly clock: Clock },
+): Promise<Store> {
+  const { clock, ...writer } = options;
+  const lock = locked(options.data);
+  let commits: GroupCommit | undefined;
+  try {
+    commits = await GroupCommit.start(writer, clock);
+    const reader = new Reader(openConnection(options.data, 'reader'));
+    return storeOf(commits, reader, () => lock.release());
+  } catch (error) {
+    await commits?.close();
+    lock.release();
+    throw storeFailure(error);
+  }
+}
+
+function locked(data: string): ReturnType<typeof takeLock> {
+  try {
+    prepareFolder(data);
+    return takeLock(data);
+  } catch (error) {
+    throw storeFailure(error);
+  }
+}
+
+function storeOf(commits: GroupCommit, reader: Reader, release: () => void): Store {
+  let closed: Promise<void> | undefined;
+  // async: whatever a read throws becomes the rejection that the contract promises.
+  return {
+    async commit(writes) {
+      const encoded = writes.map(encode);
+      return committed(writes, await commits.commit(encoded));
+    },
+    events: async (query) => reader.events(query),
+    counts: async () => reader.counts(),
+    holds: async (filter) => reader.holds(filter),
+    hold: async (id) => reader.hold(id),
+    parents: async (repository, child) => reader.parents(repository, child),
+    children: async (repository, parent) => reader.children(repository, parent),
+    pushedAt: async (repository, digest) => reader.pushedAt(repository, digest),
+    revocations: async () => reader.revocations(),
+    trustRevision: async () => reader.trustRevision(),
+    close() {
+      closed ??= (async () => {
+        await commits.drain();
+        // The writer closes last: SQLite then folds the WAL into the one file.
+        reader.close();
+        await commits.close();
+        release();
+      })();
+      return closed;
+    },
+  };
+}

@@ -1,0 +1,171 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { CountersignError } from '../../lib/errors.ts';
+import type { HighWater } from '../high-water.ts';
+import { behind, prepareHighWater, readHighWater } from '../high-water.ts';
+import type { LogName } from '../store.ts';
+import { Applier } from './apply.ts';
+import { openConnection } from './connection.ts';
+import { isEngineFailure, storeFailure } from './failure.ts';
+import type { EncodedWrite, Failure, Outcome, WriterOptions } from './protocol.ts';
+import { blobOf } from './rows.ts';
+import { migrate } from './schema.ts';
+
+/** A failure as plain data, for the other thread. */
+export function failureOf(error: unknown): Failure {
+  const { code, message, detail } = storeFailure(error);
+  return { ok: false, code, message, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** Where the database stands. */
+export function markOf(db: DatabaseSync): HighWater {
+  const store = db.prepare('SELECT id, trust_revision FROM store').get();
+  const logs = new Map(
+    db
+      .prepare('SELECT name, size, head FROM log')
+      .all()
+      .map((row) => [
+        row['name'],
+        { size: Number(row['size']), head: blobOf(row['head']).toString('hex') },
+      ]),
+  );
+  const log = (name: LogName): { readonly size: number; readonly head: string } => {
+    const found = logs.get(name);
+    if (found === undefined)
+      throw new CountersignError('STORE_UNAVAILABLE', `log ${name} is missing`);
+    return found;
+  };
+  return {
+    store: String(store?.['id']),
+    trustRevision: Number(store?.['trust_revision']),
+    logs: { sig: log('sig'), dec: log('dec') },
+  };
+}
+
+/** How the database falls behind its high-water file, or `null`. */
+export function rollbackOf(db: DatabaseSync, data: string): string | null {
+  return behind(markOf(db), readHighWater(data), (log, index) => {
+    const row = db.prepare('SELECT leaf_hash FROM event WHERE log = ? AND idx = ?').get(log, index);
+    return row === undefined ? '' : blobOf(row['leaf_hash']).toString('hex');
+  });
+}
+
+/** The one writer: group commits against the database, then the high-water file. Synchronous; lives in a thread. */
+export class Writer {
+  readonly #options: WriterOptions;
+  #db: DatabaseSync;
+  #applier: Applier;
+  #mark: HighWater;
+
+  /** Opens the database, brings it to the present schema, and compares it with the high-water file. Throws STORE_ROLLED_BACK where it is older. */
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    const opened = this.#open();
+    this.#db = opened.db;
+    this.#applier = new Applier(opened.db);
+    this.#mark = opened.mark;
+  }
+
+  #open(): { readonly db: DatabaseSync; readonly mark: HighWater } {
+    const { data, maxPages } = this.#options;
+    const db = openConnection(data, 'writer', maxPages === undefined ? {} : { maxPages });
+    try {
+      migrate(db);
+      const rolledBack = rollbackOf(db, data);
+      if (rolledBack !== null) {
+        throw new CountersignError(
+          'STORE_ROLLED_BACK',
+          `${rolledBack}: a revoked key could be back; restore the newest copy, or record the loss with: countersign recover --data ${data}`,
+        );
+      }
+      const mark = markOf(db);
+      const seen = readHighWater(data);
+      if (seen === null || seen === 'unreadable' || !sameMark(seen, mark))
+        prepareHighWater(data, mark)();
+      return { db, mark };
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Commits the batch in one transaction; each commit has its own outcome. Never throws. */
+  run(commits: readonly (readonly EncodedWrite[])[], now: number): Outcome[] {
+    try {
+      // After a failure of the engine or the disk nothing that is cached is trusted: begin anew.
+      if (!this.#db.isOpen) {
+        const opened = this.#open();
+        this.#db = opened.db;
+        this.#applier = new Applier(opened.db);
+        this.#mark = opened.mark;
+      }
+      return this.#transaction(commits, now);
+    } catch (error) {
+      const failure = failureOf(error);
+      this.#abandon(failure);
+      return commits.map(() => failure);
+    }
+  }
+
+  #transaction(commits: readonly (readonly EncodedWrite[])[], now: number): Outcome[] {
+    const db = this.#db;
+    db.exec('BEGIN IMMEDIATE');
+    const outcomes = commits.map((writes) => this.#one(writes, now));
+    const mark = markOf(db);
+    // Written and synced before the commit, put in place after it: a full disk changes nothing, and
+    // the file is never ahead of the database.
+    const place = sameMark(mark, this.#mark)
+      ? undefined
+      : prepareHighWater(this.#options.data, mark);
+    db.exec('COMMIT');
+    try {
+      place?.();
+    } catch (error) {
+      // Committed, but not to be answered as such: the caller repeats, and gets what is stored.
+      const detail = error instanceof Error ? error.message : String(error);
+      throw new CountersignError(
+        'STORE_UNAVAILABLE',
+        'the high-water file could not be put in place',
+        { cause: error, detail },
+      );
+    }
+    this.#mark = mark;
+    return outcomes;
+  }
+
+  #one(writes: readonly EncodedWrite[], now: number): Outcome {
+    this.#db.exec('SAVEPOINT one');
+    try {
+      const done = this.#applier.apply(writes, now);
+      this.#db.exec('RELEASE one');
+      return done;
+    } catch (error) {
+      // A failure of the disk or the engine is everybody's; SQLite may even have ended the transaction.
+      if (isEngineFailure(error) || !this.#db.isTransaction) throw error;
+      this.#db.exec('ROLLBACK TO one');
+      this.#db.exec('RELEASE one');
+      return failureOf(error);
+    }
+  }
+
+  #abandon(failure: Failure): void {
+    try {
+      if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      if (failure.code !== 'STORAGE_FULL' && this.#db.isOpen) this.#db.close();
+    } catch {
+      if (this.#db.isOpen) this.#db.close();
+    }
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+}
+
+function sameMark(a: HighWater, b: HighWater): boolean {
+  return (
+    a.store === b.store &&
+    a.trustRevision === b.trustRevision &&
+    a.logs.sig.head === b.logs.sig.head &&
+    a.logs.dec.head === b.logs.dec.head
+  );
+}
