@@ -1,0 +1,42 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { RegistryOptions } from '../../src/registry/registry.ts';
+import { createRegistry } from '../../src/registry/registry.ts';
+
+/** The embedded registry on a loopback port of its own. */
+export interface RunningRegistry {
+  readonly url: string;
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  /** Failures that the registry reported for its log. */
+  readonly errors: readonly unknown[];
+  stop(): Promise<void>;
+}
+
+/** Starts the embedded registry over `root`. */
+export async function startRegistry(
+  root: string,
+  options: Omit<RegistryOptions, 'root' | 'onError'> = {},
+): Promise<RunningRegistry> {
+  const errors: unknown[] = [];
+  const registry = await createRegistry({
+    ...options,
+    root,
+    onError: (error) => errors.push(error),
+  });
+  const server = createServer({ requestTimeout: 0 }, registry.handler).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
+  const host = `127.0.0.1:${address.port}`;
+  return {
+    host,
+    url: `http://${host}`,
+    errors,
+    stop: async () => {
+      server.closeAllConnections();
+      server.close();
+      await registry.close();
+    },
+  };
+}
