@@ -59,13 +59,16 @@ export function readYaml(
       prettyErrors: false,
       lineCounter: lines,
     });
+    // Nesting that exhausts the stack is over any limit of ours; the library reports or throws it.
+    if (document.errors.some((error) => /call stack|stack overflow/i.test(error.message))) {
+      return bad('expected fewer levels of nesting');
+    }
     for (const error of document.errors) report(shared, error.pos[0], firstLine(error.message));
     if (/^%/m.test(text.slice(0, document.range[0]))) {
       report(shared, 0, 'expected no YAML directive; remove the line that begins with %');
     }
     if (shared.problems.length === 0) strictness(document, shared, limits.maxDepth ?? 16);
   } catch (error) {
-    // Composing nested nodes recurses: nesting that exhausts the stack is over any limit of ours.
     if (error instanceof RangeError) return bad('expected fewer levels of nesting');
     throw error;
   }
@@ -90,7 +93,11 @@ function summary(problems: readonly string[]): string {
 }
 
 function strictness(document: Document, shared: Shared, maxDepth: number): void {
-  for (const warning of document.warnings) report(shared, warning.pos[0], warning.message);
+  for (const warning of document.warnings) {
+    // Tags are refused below, known or not.
+    if (warning.code === 'TAG_RESOLVE_FAILED') continue;
+    report(shared, warning.pos[0], firstLine(warning.message));
+  }
   visit(document, {
     Node(_, node, path) {
       const at = node.range?.[0] ?? 0;
