@@ -22,6 +22,10 @@ interface Entry {
 
 /** Every command, in the order of `--help`; a module is loaded only when its command runs. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
+  serve: {
+    summary: 'run the gate in front of a registry',
+    load: () => import('./commands/serve.ts'),
+  },
   key: {
     summary: 'make, list, import, export and remove signing keys',
     load: () => import('./commands/key.ts'),

@@ -1,23 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS } from './commands.ts';
 import type { Context } from './commands.ts';
 import { createOutput, reportFailure } from './output.ts';
-
-function version(): string {
-  // From source the manifest is one level up, from `dist/cli` two.
-  for (const up of ['../package.json', '../../package.json']) {
-    try {
-      const manifest = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as {
-        version: string;
-      };
-      return manifest.version;
-    } catch {
-      continue;
-    }
-  }
-  return 'unknown';
-}
+import { packageVersion } from './version.ts';
 
 const HELP = `
 Examples:
@@ -47,7 +32,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     .description(
       'Content trust, enforced at the registry: sign images as they are pushed, refuse what is not signed.',
     )
-    .version(version(), '-V, --version')
+    .version(packageVersion(), '-V, --version')
     .addOption(
       new Option('--output <format>', 'how results are printed')
         .choices(['text', 'json'])

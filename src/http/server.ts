@@ -36,7 +36,7 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
     logRequest(ports, request, response),
   );
-  for (const method of ['TRACE', 'PROPFIND', 'SEARCH']) app.addHttpMethod(method);
+  for (const method of ['PROPFIND', 'SEARCH']) app.addHttpMethod(method);
   app.removeAllContentTypeParsers();
   // Bodies of `/v2/` are streams and stay on the raw request.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -95,6 +95,8 @@ async function gateRequest(
 /** One structured line and one count per request, when its answer is out or its connection gone. */
 function logRequest(ports: HttpPorts, request: IncomingMessage, response: ServerResponse): void {
   const started = performance.now();
+  // Node takes the socket away from a request whose body was streamed on.
+  const from = request.socket.remoteAddress;
   response.once('close', () => {
     const seconds = (performance.now() - started) / 1000;
     const mine = factsOf(request);
@@ -106,7 +108,7 @@ function logRequest(ports: HttpPorts, request: IncomingMessage, response: Server
         path: (request.url ?? '').split('?', 1)[0]?.slice(0, 512),
         status: response.statusCode,
         ms: Math.round(seconds * 1e5) / 100,
-        from: request.socket.remoteAddress,
+        from,
         ...mine,
         ...(response.writableFinished ? {} : { aborted: true }),
       },

@@ -1,0 +1,32 @@
+import { pino } from 'pino';
+import type { Logger } from '../src/lib/logger.ts';
+
+/** The service's logger: JSON lines on stderr, written in the background. */
+export interface ProcessLogger extends Logger {
+  /** Writes what is still waiting; for shutdown. */
+  flush(): void;
+}
+
+/** Makes the logger of a long-running command; `level` is pino's (`info`, `warn`, `error`). */
+export function processLogger(level: string): ProcessLogger {
+  const destination = pino.destination({ dest: 2, sync: false, minLength: 4096 });
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const timer = setInterval(() => destination.flush(), 1000);
+  timer.unref();
+  return {
+    info: (fields, message) => log.info(plain(fields), message),
+    warn: (fields, message) => log.warn(plain(fields), message),
+    error: (fields, message) => log.error(plain(fields), message),
+    flush: () => destination.flushSync(),
+  };
+}
+
+/** Errors as what can be read, with our private detail and the cause. */
+function plain(fields: object): object {
+  if (!('error' in fields) || !(fields.error instanceof Error)) return fields;
+  const { error } = fields;
+  const detail =
+    'detail' in error && typeof error.detail === 'string' ? { detail: error.detail } : {};
+  const code = 'code' in error ? { errorCode: error.code } : {};
+  return { ...fields, error: error.message, ...detail, ...code, stack: error.stack };
+}
