@@ -34,6 +34,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'push an image and sign its digest before the tag is given',
     load: () => import('./commands/push.ts'),
   },
+  sign: {
+    summary: 'sign what the registry, or the one hold, has under a name',
+    load: () => import('./commands/sign.ts'),
+  },
   policy: {
     summary: 'check policy files, explain which one governs an image, test them',
     load: () => import('./commands/policy.ts'),

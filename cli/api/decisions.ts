@@ -1,0 +1,94 @@
+import { CountersignError } from '../../src/lib/errors.ts';
+import type { Json, JsonObject } from '../../src/lib/json.ts';
+import { isArray, isObject } from '../../src/lib/json.ts';
+import type { RegistryClient } from '../../src/oci/client.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { isDigest, shortDigest } from '../../src/oci/digest.ts';
+import type { Reference } from '../../src/oci/reference.ts';
+import { formatReference } from '../../src/oci/reference.ts';
+import { printable } from '../../src/oci/refusal.ts';
+import { apiObject, malformed, textOf } from './answer.ts';
+
+/** A decision as DESIGN 4.2 writes it, by whoever took it. */
+export interface ShownDecision {
+  readonly decision: 'allow' | 'deny';
+  readonly image: string;
+  readonly digest: Digest;
+  readonly policy: { readonly name: string; readonly revision: string } | null;
+  readonly reason: { readonly code: string; readonly message: string };
+  readonly findings: readonly ShownFinding[];
+  readonly record: number | null;
+}
+
+/** A finding as DESIGN 4.2 writes it. */
+export interface ShownFinding {
+  readonly format: string;
+  readonly authority: string | null;
+  readonly keyId: string | null;
+  readonly status: string;
+  readonly reason: string;
+  readonly signed: { readonly repository: string; readonly tag: string | null } | null;
+  readonly signedAt: string | null;
+}
+
+/**
+ * Asks the Countersign that the client talks to whether the image may be pulled. `null` where none
+ * serves the host. Throws MANIFEST_UNKNOWN where there is no such image, UPSTREAM_INVALID for an
+ * answer about another digest than was asked for, and what the client throws.
+ */
+export async function askDecision(
+  client: RegistryClient,
+  image: Pick<Reference, 'repository' | 'tag' | 'digest'>,
+): Promise<ShownDecision | null> {
+  const question = { image: formatReference(image), action: 'pull' };
+  const body = apiObject(await client.api('POST', '/api/v1/decisions', question));
+  if (body === null) return null;
+  const decision = readDecision(body);
+  if (image.digest !== undefined && decision.digest !== image.digest) {
+    throw new CountersignError(
+      'UPSTREAM_INVALID',
+      `expected a decision on ${shortDigest(image.digest)}, found one on ${shortDigest(decision.digest)}`,
+    );
+  }
+  return decision;
+}
+
+function readDecision(body: JsonObject): ShownDecision {
+  const { decision, reason, policy, findings, record } = body;
+  const digest = textOf(body['digest']);
+  // Nothing but the one word is an allow.
+  if (decision !== 'allow' && decision !== 'deny') throw malformed('a decision');
+  if (!isDigest(digest) || !isObject(reason)) throw malformed('a digest and a reason');
+  return {
+    decision,
+    image: printable(textOf(body['image'])),
+    digest,
+    policy: isObject(policy)
+      ? { name: printable(textOf(policy['name'])), revision: printable(textOf(policy['revision'])) }
+      : null,
+    reason: {
+      code: printable(textOf(reason['code'])),
+      message: printable(textOf(reason['message'])),
+    },
+    findings: isArray(findings) ? findings.filter(isObject).map(readFinding) : [],
+    record: typeof record === 'number' ? record : null,
+  };
+}
+
+function readFinding(finding: JsonObject): ShownFinding {
+  const { signed } = finding;
+  return {
+    format: printable(textOf(finding['format'])),
+    authority: textOrNull(finding['authority']),
+    keyId: textOrNull(finding['keyId']),
+    status: printable(textOf(finding['status'])),
+    reason: printable(textOf(finding['reason'])),
+    signed: isObject(signed)
+      ? { repository: printable(textOf(signed['repository'])), tag: textOrNull(signed['tag']) }
+      : null,
+    signedAt: textOrNull(finding['signedAt']),
+  };
+}
+
+const textOrNull = (value: Json | undefined): string | null =>
+  typeof value === 'string' ? printable(value) : null;

@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import type { Context } from '../commands.ts';
+import { addRegistryOptions } from '../registry.ts';
+import { annotation, repeated } from '../repeated.ts';
+import type { SignFlags } from './sign/run.ts';
+import { runSign } from './sign/run.ts';
+
+/** Adds `sign`. */
+export function define(program: Command, context: Context): void {
+  const command = program
+    .command('sign <image...>')
+    .description('sign what the registry, or the one hold, has under a name')
+    .option(
+      '--key <key>',
+      "name or id in the key store, or a key file (default: the store's only key)",
+    )
+    .option('--format <format>', 'signature format, may be repeated (default: all)', repeated)
+    .option('-a, --annotation <key=value>', 'sign this with the image, may be repeated', annotation)
+    .option('--no-recursive', 'of an index sign only itself, not what it contains')
+    .option('--renew', 'sign again what this key signed before, for policies with maxAge')
+    .option('--passphrase-file <file>', 'read the passphrase from the first line of a file');
+  addRegistryOptions(command)
+    .addHelpText(
+      'after',
+      `
+The signature names the tag that you write: HOST/NAME:TAG, or HOST/NAME:TAG@sha256:… where several
+images wait under that tag.
+
+Examples:
+  $ countersign sign registry.example.com/prod/app:1.2
+  $ countersign sign --key release-bot -a build=42 registry.example.com/prod/app:1.2@sha256:…`,
+    )
+    .action((images: string[], flags: SignFlags) => runSign(context, images, flags));
+}

@@ -1,0 +1,147 @@
+import type { Signer } from '../../../src/keys/key.ts';
+import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
+import { CountersignError, codeOf } from '../../../src/lib/errors.ts';
+import type { RegistryClient } from '../../../src/oci/client.ts';
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { Reference } from '../../../src/oci/reference.ts';
+import { formatReference } from '../../../src/oci/reference.ts';
+import type { SignatureFormat } from '../../../src/trust/format.ts';
+import { FORMATS, formatByName } from '../../../src/trust/formats.ts';
+import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { signImage } from '../../../src/trust/sign.ts';
+import type { Context } from '../../commands.ts';
+import { dockerConfigFolder } from '../../docker-config.ts';
+import type { Output } from '../../output.ts';
+import { passphrases } from '../../passphrase.ts';
+import type { RegistryFlags } from '../../registry.ts';
+import { openRegistry, parseImage } from '../../registry.ts';
+import { chooseDigest, signingSink } from './target.ts';
+
+/** The options of `sign`. */
+export interface SignFlags extends RegistryFlags {
+  readonly key?: string;
+  readonly format?: readonly string[];
+  readonly annotation?: Readonly<Record<string, string>>;
+  readonly recursive: boolean;
+  readonly renew?: boolean;
+  readonly passphraseFile?: string;
+}
+
+interface Target {
+  readonly image: Reference;
+  readonly client: RegistryClient;
+  readonly digest: Digest;
+}
+
+/** One image argument, done. */
+interface SignedReference {
+  readonly image: string;
+  readonly tag: string | null;
+  readonly digest: Digest;
+  readonly key: string;
+  readonly signed: readonly SignedImage[];
+}
+
+/** `sign`: finds what each image means before the key is opened, then signs one after the other. */
+export async function runSign(
+  context: Context,
+  images: readonly string[],
+  flags: SignFlags,
+): Promise<void> {
+  const output = context.output();
+  const annotations = flags.annotation ?? {};
+  const formats = readFormats(flags.format ?? []);
+  const references = images.map(parseImage);
+  const clients = new Map<string, RegistryClient>();
+  try {
+    const targets: Target[] = [];
+    for (const image of references) {
+      const client = clients.get(image.host) ?? openRegistry(image, flags, context.env);
+      clients.set(image.host, client);
+      targets.push({ image, client, digest: await chooseDigest(client, image) });
+    }
+    const signer = await resolveSigner({
+      key: flags.key,
+      dockerConfig: dockerConfigFolder(context.env),
+      passphrase: passphrases({ env: context.env, file: flags.passphraseFile }).open,
+    });
+    const done: SignedReference[] = [];
+    for (const target of targets) {
+      const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
+      const signed = await signTarget(signing, flags.recursive, output);
+      const { image, digest } = target;
+      const name = formatReference({ ...image, digest });
+      done.push({ image: name, tag: image.tag ?? null, digest, key: signer.publicKey.id, signed });
+      output.note(summary(name, signed, digest));
+    }
+    output.result({ images: done }, () => done.map((one) => one.image).join('\n'));
+  } finally {
+    for (const client of clients.values()) await client.close();
+  }
+}
+
+function signingOf(
+  target: Target,
+  signer: Signer,
+  formats: readonly SignatureFormat[],
+  annotations: Readonly<Record<string, string>>,
+  renew: boolean,
+): ImageSigning {
+  const { image, client, digest } = target;
+  return {
+    subject: { repository: image.repository, digest },
+    tag: image.tag ?? null,
+    signer,
+    formats,
+    annotations,
+    sink: signingSink(client, image, digest),
+    renew,
+  };
+}
+
+/**
+ * Signs an image with all that it contains. A gate may not show what is not trusted yet: then the
+ * image itself is signed first, and read for its children once that has made it readable.
+ */
+async function signTarget(
+  signing: ImageSigning,
+  recursive: boolean,
+  output: Output,
+): Promise<readonly SignedImage[]> {
+  try {
+    return await signImage({ ...signing, recursive });
+  } catch (error) {
+    if (codeOf(error) !== 'FORBIDDEN' || !recursive) throw error;
+  }
+  const itself = await signImage({ ...signing, recursive: false });
+  try {
+    const all = await signImage({ ...signing, recursive: true, renew: false });
+    const written = new Set(itself.filter((one) => one.written).map((one) => one.digest));
+    return all.map((one) => ({ ...one, written: one.written || written.has(one.digest) }));
+  } catch (error) {
+    if (codeOf(error) !== 'FORBIDDEN') throw error;
+    output.warn(
+      `${signing.subject.digest} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
+    );
+    return itself;
+  }
+}
+
+function summary(name: string, signed: readonly SignedImage[], root: Digest): string {
+  const children = new Set(signed.map((one) => one.digest));
+  children.delete(root);
+  const formats = [...new Set(signed.map((one) => one.format))].join(', ');
+  const more = children.size === 0 ? '' : `, with ${children.size} that it contains`;
+  const what = signed.some((one) => one.written) ? 'signed' : 'was signed before';
+  return `${name} ${what} (${formats}${more})`;
+}
+
+function readFormats(names: readonly string[]): readonly SignatureFormat[] {
+  if (names.length === 0) return FORMATS;
+  return [...new Set(names)].map((name) => {
+    const format = formatByName(name);
+    if (format !== undefined) return format;
+    const known = FORMATS.map((one) => one.name).join(', ');
+    throw new CountersignError('USAGE', `expected a signature format of ${known}, found ${name}`);
+  });
+}
