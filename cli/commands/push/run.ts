@@ -7,7 +7,7 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
-import type { SignatureFormat } from '../../../src/trust/format.ts';
+import type { EvidenceSink, SignatureFormat } from '../../../src/trust/format.ts';
 import { FORMATS } from '../../../src/trust/formats.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
@@ -138,7 +138,7 @@ async function upload(push: {
         progress.end();
         if (signing === undefined) return;
         const subject = { repository: image.repository, digest };
-        const sink = client.evidence(image.path);
+        const sink = withOwnManifests(client.evidence(image.path), push.source);
         signed = await signImage({ ...signing, subject, tag, sink });
         output.note(
           `${shortDigest(digest)}: signed by ${signing.signer.publicKey.id.slice(0, 12)}`,
@@ -149,6 +149,20 @@ async function upload(push: {
     progress.end();
   }
   return signed;
+}
+
+/**
+ * The registry to sign in, with the image's own manifests read from the source: a gate does not let
+ * everybody read back what is not signed yet, and the digests say that they are the same bytes.
+ */
+function withOwnManifests(sink: EvidenceSink, source: ImageSource): EvidenceSink {
+  return {
+    ...sink,
+    async manifest(reference) {
+      const own = [source.root, ...source.manifests].find((one) => one.digest === reference);
+      return own ?? sink.manifest(reference);
+    },
+  };
 }
 
 async function report(
