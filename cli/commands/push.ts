@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { SOURCE_FORMS } from '../../src/oci/sources/open.ts';
-import type { SignatureFormat } from '../../src/trust/format.ts';
-import { formatByName, FORMATS } from '../../src/trust/formats.ts';
 import type { Context } from '../commands.ts';
 import { addRegistryOptions } from '../registry.ts';
 import { annotation, repeated } from '../repeated.ts';
+import { signatureFormat } from '../signature-format.ts';
 import { runPush } from './push/run.ts';
 
 /** Adds `push SOURCE IMAGE`. */
@@ -54,16 +53,6 @@ Examples:
   $ countersign push oci-archive:app.tar registry.example.com/prod/app:1.2 -a commit=$(git rev-parse HEAD)`,
     )
     .action((source: string, image: string, options) => runPush(context, source, image, options));
-}
-
-function signatureFormat(
-  text: string,
-  before: readonly SignatureFormat[] | undefined,
-): readonly SignatureFormat[] {
-  const format = formatByName(text);
-  if (format === undefined)
-    throw new InvalidArgumentError(`expected ${FORMATS.map(({ name }) => name).join(' or ')}`);
-  return [...(before ?? []).filter(({ name }) => name !== format.name), format];
 }
 
 function parseJobs(text: string): number {

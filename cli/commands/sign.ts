@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Context } from '../commands.ts';
 import { addRegistryOptions } from '../registry.ts';
-import { annotation, repeated } from '../repeated.ts';
+import { annotation } from '../repeated.ts';
+import { signatureFormat } from '../signature-format.ts';
 import type { SignFlags } from './sign/run.ts';
 import { runSign } from './sign/run.ts';
 
@@ -14,7 +15,11 @@ export function define(program: Command, context: Context): void {
       '--key <key>',
       "name or id in the key store, or a key file (default: the store's only key)",
     )
-    .option('--format <format>', 'signature format, may be repeated (default: all)', repeated)
+    .option(
+      '--format <format>',
+      'signature format, may be repeated (default: cosign)',
+      signatureFormat,
+    )
     .option('-a, --annotation <key=value>', 'sign this with the image, may be repeated', annotation)
     .option('--no-recursive', 'of an index sign only itself, not what it contains')
     .option('--renew', 'sign again what this key signed before, for policies with maxAge')

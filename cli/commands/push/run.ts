@@ -8,7 +8,6 @@ import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
 import type { EvidenceSink, SignatureFormat } from '../../../src/trust/format.ts';
-import { FORMATS } from '../../../src/trust/formats.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
@@ -17,6 +16,7 @@ import { interruptible } from '../../interrupt.ts';
 import { passphrases } from '../../passphrase.ts';
 import { showProgress } from '../../progress.ts';
 import type { RegistryFlags } from '../../registry.ts';
+import { DEFAULT_FORMATS } from '../../signature-format.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { findHold } from './held.ts';
 
@@ -88,7 +88,7 @@ async function prepareSigning(
   });
   return {
     signer,
-    formats: options.format ?? FORMATS.filter(({ name }) => name === 'cosign'),
+    formats: options.format ?? DEFAULT_FORMATS,
     annotations: options.annotation ?? {},
   };
 }
