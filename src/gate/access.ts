@@ -47,7 +47,8 @@ export function createAccess(rules: readonly AccessRule[], identitiesConfigured:
     mayEverywhere(caller, right, hosts) {
       if (!identitiesConfigured) return open(caller, right);
       const texts = given(caller, right).map((pattern) => pattern.text);
-      return texts.includes('**') || hosts.every((host) => texts.includes(`${host}/**`));
+      if (texts.includes('**')) return true;
+      return hosts.length > 0 && hosts.every((host) => texts.includes(`${host}/**`));
     },
   };
 }
