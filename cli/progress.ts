@@ -35,6 +35,7 @@ function printLines(output: Output): Progress {
 
 function drawBars(): Progress {
   const bars = new Map<string, SingleBar>();
+  let ended = false;
   const all = new MultiBar({
     format: '{name} [{bar}] {percentage}% {state}',
     stream: process.stderr,
@@ -61,7 +62,11 @@ function drawBars(): Progress {
       if (done !== undefined) bar.update(Math.max(event.blob.size, 1), { state: done });
       else if (event.kind === 'sent') bar.update(event.bytes, { state: 'uploading' });
     },
-    end: () => all.stop(),
+    end() {
+      // Stopping twice would draw the bars twice.
+      if (!ended) all.stop();
+      ended = true;
+    },
   };
 }
 

@@ -118,15 +118,16 @@ export function createExchange(options: {
   return {
     async request(call, consume) {
       for (let attempt = 1; ; attempt++) {
-        const last = !call.idempotent || attempt >= retry.attempts;
+        let last = !call.idempotent || attempt >= retry.attempts;
         let pause = backoff(retry, attempt);
         try {
           const answer = await sendFollowing(call);
-          if (last || !RETRYABLE.has(answer.status)) return await consume(answer);
-          const asked = retryAfter(answer.header('retry-after'));
+          const asked = retryAfter(answer.header('retry-after')) ?? 0;
           // A server that asks for a long pause is told to the person rather than waited for.
-          if (asked !== undefined && asked > retry.maxMs) return await consume(answer);
-          pause = Math.max(pause, asked ?? 0);
+          const retryable = RETRYABLE.has(answer.status);
+          last ||= retryable && asked > retry.maxMs;
+          if (last || !retryable) return await consume(answer);
+          pause = Math.max(pause, asked);
           await answer.drain();
         } catch (error) {
           if (last || codeOf(error) !== 'UPSTREAM_UNAVAILABLE') throw error;

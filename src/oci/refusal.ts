@@ -64,7 +64,7 @@ export async function refusalOf(answer: Answer, doing: string): Promise<Counters
     case 'UNAUTHENTICATED':
       return new CountersignError(
         code,
-        `${answer.host} wants a login for ${doing}${reason}; log in with: docker login ${answer.host}`,
+        `${answer.host} wants a login, or another one, for ${doing}${reason}; log in with: docker login ${answer.host}`,
       );
     case 'UPSTREAM_UNAVAILABLE':
       return new CountersignError(

@@ -117,11 +117,7 @@ async function isGzip(path: string): Promise<boolean> {
   }
 }
 
-async function inflate(
-  from: string,
-  to: string,
-  signal: AbortSignal | undefined,
-): Promise<string> {
+async function inflate(from: string, to: string, signal: AbortSignal | undefined): Promise<string> {
   let size = 0;
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -131,7 +127,13 @@ async function inflate(
     },
   });
   try {
-    await pipeline(createReadStream(from), createGunzip(), bounded, createWriteStream(to), abortable(signal));
+    await pipeline(
+      createReadStream(from),
+      createGunzip(),
+      bounded,
+      createWriteStream(to),
+      abortable(signal),
+    );
   } catch (error) {
     signal?.throwIfAborted();
     throw invalidSource(`cannot unpack ${from}: ${messageOf(error)}`, error);
@@ -156,7 +158,11 @@ async function index(
     stream.resume();
   });
   try {
-    await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), reader, abortable(signal));
+    await pipeline(
+      createReadStream(file, { highWaterMark: 1024 * 1024 }),
+      reader,
+      abortable(signal),
+    );
   } catch (error) {
     signal?.throwIfAborted();
     if (codeOf(error) === 'SOURCE_INVALID') throw error;

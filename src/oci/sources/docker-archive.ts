@@ -188,7 +188,14 @@ async function keep(
   const plain = hashing();
   await run(
     archive,
-    pipeline(archive.open(file), zipped.through, createGunzip(), plain.through, drain, abortable(archive.signal)),
+    pipeline(
+      archive.open(file),
+      zipped.through,
+      createGunzip(),
+      plain.through,
+      drain,
+      abortable(archive.signal),
+    ),
   );
   expectDiffId(archive, file, plain.digest(), diffId);
   const digest = zipped.digest();
