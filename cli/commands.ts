@@ -22,6 +22,10 @@ interface Entry {
 
 /** Every command, in the order of `--help`; a module is loaded only when its command runs. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
+  demo: {
+    summary: 'show the main job on a throw-away registry',
+    load: () => import('./commands/demo.ts'),
+  },
   serve: {
     summary: 'run the gate in front of a registry',
     load: () => import('./commands/serve.ts'),
@@ -41,5 +45,13 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   policy: {
     summary: 'check policy files, explain which one governs an image, test them',
     load: () => import('./commands/policy.ts'),
+  },
+  history: {
+    summary: 'the record: who signed, what was refused and why',
+    load: () => import('./commands/history.ts'),
+  },
+  recover: {
+    summary: 'let a restored database serve again, and record that',
+    load: () => import('./commands/recover.ts'),
   },
 };

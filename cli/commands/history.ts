@@ -1,0 +1,85 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { CountersignError } from '../../src/lib/errors.ts';
+import { unwrap } from '../../src/lib/result.ts';
+import { formatReference, parseHost, parseReference } from '../../src/oci/reference.ts';
+import { askHistory } from '../api/history.ts';
+import type { Context } from '../commands.ts';
+import type { RegistryFlags } from '../registry.ts';
+import { addRegistryOptions, openRegistry } from '../registry.ts';
+import { historyTable } from './history/table.ts';
+
+interface Flags extends RegistryFlags {
+  readonly server?: string;
+  readonly limit?: string;
+  readonly before?: string;
+  readonly type?: string;
+  readonly log?: string;
+  readonly record?: string;
+}
+
+/** Adds `history`. */
+export function define(program: Command, context: Context): void {
+  const command = program
+    .command('history [image]')
+    .description('the record: who signed, what was refused and why, newest first')
+    .option('--server <url>', 'the Countersign to ask (default: the one that serves the image)')
+    .option('--limit <n>', 'at most so many events, up to 1000', '50')
+    .option('--before <sequence>', 'events older than this one: the next page')
+    .option('--type <type>', 'only events of a type, such as deny, signature or revocation')
+    .addOption(new Option('--log <log>', 'only one of the two logs').choices(['sig', 'dec']))
+    .option(
+      '--record <n>',
+      'the one event of this number, as refusals name it (log dec unless --log)',
+    );
+  addRegistryOptions(command)
+    .addHelpText(
+      'after',
+      `
+IMAGE is a repository, HOST/NAME:TAG or HOST/NAME@sha256:…; without it, everything is listed, which
+needs the right to administer.
+
+Examples:
+  $ countersign history registry.example.com/prod/app
+  $ countersign history registry.example.com/prod/app:1.2 --type deny
+  $ countersign history --server registry.example.com --record 184`,
+    )
+    .action((image: string | undefined, flags: Flags) => run(context, image, flags));
+}
+
+/** Asks the service and prints the page. A tag is not invented: a bare repository means all of it. */
+async function run(context: Context, text: string | undefined, flags: Flags): Promise<void> {
+  const image = text === undefined ? undefined : unwrap(parseReference(text));
+  if (image === undefined && flags.server === undefined)
+    throw new CountersignError('USAGE', 'expected an image or --server, found neither');
+  const host = flags.server === undefined ? image?.host : hostOf(flags.server);
+  const client = openRegistry({ host: host ?? '' }, flags, context.env);
+  try {
+    const page = await askHistory(client, {
+      limit: flags.limit ?? '50',
+      ...(image === undefined ? {} : { image: formatReference(image) }),
+      ...(flags.before === undefined ? {} : { before: flags.before }),
+      ...(flags.type === undefined ? {} : { type: flags.type }),
+      ...(flags.log === undefined ? {} : { log: flags.log }),
+      ...(flags.record === undefined ? {} : { index: flags.record, log: flags.log ?? 'dec' }),
+    });
+    const output = context.output();
+    output.result(page, () =>
+      page.events.length === 0 ? 'No events.' : historyTable(page.events),
+    );
+    if (page.next !== null) output.note(`older events: --before ${page.next}`);
+  } finally {
+    await client.close();
+  }
+}
+
+/** The host of `--server`, given as a URL or as the bare host; how it is spoken to is found out, as for every registry. */
+function hostOf(server: string): string {
+  const bare = /^https?:\/\/([^/?#]+)\/?$/.exec(server)?.[1] ?? server;
+  const host = parseHost(bare);
+  if (host.ok) return host.value;
+  throw new CountersignError(
+    'USAGE',
+    `expected --server to be a URL or HOST:PORT, found ${JSON.stringify(server.slice(0, 120))}`,
+  );
+}
