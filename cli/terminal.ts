@@ -8,7 +8,7 @@ export interface Terminal {
   confirm(message: string): Promise<boolean>;
 }
 
-type Side<T> = T & { readonly isTTY?: boolean };
+type Side<T> = T & { readonly isTTY?: boolean; readonly columns?: number };
 
 /**
  * The terminal behind the two streams, or `null` where nobody sits there. Questions go to stderr, as
@@ -19,6 +19,8 @@ export function openTerminal(
   output: Side<Writable> = process.stderr,
 ): Terminal | null {
   if (input.isTTY !== true || output.isTTY !== true) return null;
+  // A terminal that nobody gave a size (script, some containers) says 0 columns: then one letter would stand on each line.
+  if (output.columns === 0) Object.assign(output, { columns: 80, rows: 24 });
   return {
     secret: async (message) => {
       const { isCancel, password } = await import('@clack/prompts');

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, mkdir, open, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CountersignError } from '../lib/errors.ts';
 import { readBoundedFile } from '../lib/file.ts';
@@ -37,12 +37,12 @@ export async function createFile(path: string, text: string, mode: number): Prom
   const folder = dirname(path);
   const draft = join(folder, `.${basename(path)}.${randomBytes(8).toString('hex')}.tmp`);
   try {
-    await writeDraft(draft, text, mode);
     try {
+      await writeDraft(draft, text, mode);
       // link, unlike rename, fails where the name is taken.
       await link(draft, path);
     } finally {
-      await unlink(draft);
+      await rm(draft, { force: true });
     }
     await syncFolder(folder);
   } catch (error) {

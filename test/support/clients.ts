@@ -47,6 +47,9 @@ const CLIENTS = {
   busybox: { package: 'busybox-static', places: onPath('busybox') },
   htpasswd: { package: 'apache2-utils', places: onPath('htpasswd') },
   wrk: { package: 'wrk', places: onPath('wrk') },
+  curl: { package: 'curl', places: onPath('curl') },
+  openssl: { package: 'openssl', places: onPath('openssl') },
+  notary: { package: 'notary', places: onPath('notary') },
 } as const satisfies Record<string, Row>;
 
 export type ClientName = keyof typeof CLIENTS;
