@@ -42,6 +42,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'sign what the registry, or the one hold, has under a name',
     load: () => import('./commands/sign.ts'),
   },
+  verify: {
+    summary: 'the decision on an image: may it be pulled, and why',
+    load: () => import('./commands/verify.ts'),
+  },
   policy: {
     summary: 'check policy files, explain which one governs an image, test them',
     load: () => import('./commands/policy.ts'),

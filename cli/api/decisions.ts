@@ -2,34 +2,15 @@ import { CountersignError } from '../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../src/lib/json.ts';
 import { isArray, isObject } from '../../src/lib/json.ts';
 import type { RegistryClient } from '../../src/oci/client.ts';
-import type { Digest } from '../../src/oci/digest.ts';
 import { isDigest, shortDigest } from '../../src/oci/digest.ts';
 import type { Reference } from '../../src/oci/reference.ts';
 import { formatReference } from '../../src/oci/reference.ts';
 import { printable } from '../../src/oci/refusal.ts';
+import type { DecisionJson, FindingJson } from '../../src/policy/decision-json.ts';
 import { apiObject, malformed, textOf } from './answer.ts';
 
-/** A decision as DESIGN 4.2 writes it, by whoever took it. */
-export interface ShownDecision {
-  readonly decision: 'allow' | 'deny';
-  readonly image: string;
-  readonly digest: Digest;
-  readonly policy: { readonly name: string; readonly revision: string } | null;
-  readonly reason: { readonly code: string; readonly message: string };
-  readonly findings: readonly ShownFinding[];
-  readonly record: number | null;
-}
-
-/** A finding as DESIGN 4.2 writes it. */
-export interface ShownFinding {
-  readonly format: string;
-  readonly authority: string | null;
-  readonly keyId: string | null;
-  readonly status: string;
-  readonly reason: string;
-  readonly signed: { readonly repository: string; readonly tag: string | null } | null;
-  readonly signedAt: string | null;
-}
+/** What is shown of a decision, by whoever took it. */
+export type ShownDecision = Omit<DecisionJson, 'exception' | 'validUntil'>;
 
 /**
  * Asks the Countersign that the client talks to whether the image may be pulled. `null` where none
@@ -75,7 +56,7 @@ function readDecision(body: JsonObject): ShownDecision {
   };
 }
 
-function readFinding(finding: JsonObject): ShownFinding {
+function readFinding(finding: JsonObject): FindingJson {
   const { signed } = finding;
   return {
     format: printable(textOf(finding['format'])),

@@ -1,7 +1,6 @@
 import { decideImage } from '../../gate/decide-image.ts';
 import { refused } from '../../gate/outcome.ts';
-import type { Decision } from '../../policy/decision.ts';
-import { formatReference } from '../../oci/reference.ts';
+import { decisionJson } from '../../policy/decision-json.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';
 import { imageOf } from './api-request.ts';
 
@@ -28,31 +27,5 @@ export async function decisions({ ports, body, caller }: ApiRequest): Promise<Ap
     caller,
   });
   if (answer.kind !== 'decided') return answer;
-  return { kind: 'json', body: decisionBody(answer.decision, answer.record) };
-}
-
-/** A decision in the shape of DESIGN 4.2. */
-export function decisionBody(decision: Decision, record: number | null): object {
-  const { repository, tag, digest } = decision.subject;
-  return {
-    decision: decision.decision,
-    image: formatReference({ repository, ...(tag === null ? { digest } : { tag }) }),
-    digest,
-    policy: decision.policy,
-    reason: decision.reason,
-    findings: decision.findings.map(
-      ({ format, authority, keyId, status, reason, signed, signedAt }) => ({
-        format,
-        authority,
-        keyId,
-        status,
-        reason,
-        signed,
-        signedAt: signedAt === null ? null : signedAt.time.toISOString(),
-      }),
-    ),
-    exception: decision.exception,
-    validUntil: decision.validUntil?.toISOString() ?? null,
-    record,
-  };
+  return { kind: 'json', body: decisionJson(answer.decision, answer.record) };
 }

@@ -1,0 +1,35 @@
+import type { FindingJson } from '../src/policy/decision-json.ts';
+import type { ShownDecision } from './api/decisions.ts';
+
+/** A decision for a person: the verdict and its reason first, then what it stands on. */
+export function describeDecision(image: string, shown: ShownDecision): string {
+  const { decision, digest, policy, reason, record } = shown;
+  const row = (label: string, text: string): string => `  ${label.padEnd(9)} ${text}`;
+  return [
+    `${decision === 'allow' ? 'trusted' : 'denied'}  ${image}`,
+    row('because', `${reason.message} (${reason.code})`),
+    row('digest', digest),
+    row(
+      'policy',
+      policy === null ? 'none' : `${policy.name}, revision ${policy.revision.slice(0, 12)}`,
+    ),
+    ...shown.findings.map((finding) => row(finding.status, describeFinding(finding))),
+    ...(record === null ? [] : [row('record', String(record))]),
+  ].join('\n');
+}
+
+function describeFinding({
+  format,
+  authority,
+  keyId,
+  reason,
+  signed,
+  signedAt,
+}: FindingJson): string {
+  const who = authority === null ? '' : `, ${authority}`;
+  const key = keyId === null ? '' : ` with key ${keyId.slice(0, 12)}`;
+  const tag = signed === null || signed.tag === null ? '' : `:${signed.tag}`;
+  const what = signed === null ? '' : ` as ${signed.repository}${tag}`;
+  const when = signedAt === null ? '' : ` at ${signedAt}`;
+  return `${format}${who}: ${reason}${key}${what}${when}`;
+}
