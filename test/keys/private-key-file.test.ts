@@ -221,6 +221,8 @@ describe('files that are refused', () => {
     expect(await open(encodePem('PRIVATE KEY', good))).toMatchObject(refusal('KEY_INVALID'));
     const short = good.subarray(0, -1);
     expect(await open(encodePem('PRIVATE KEY', short))).toMatchObject(refusal('KEY_INVALID'));
+    const lean = encodeNotaryEd25519(ed25519Seed(b), raw.subarray(1));
+    expect(await open(encodePem('PRIVATE KEY', lean))).toMatchObject(refusal('KEY_INVALID'));
     expect(ed25519FromSeed(Buffer.alloc(31))).toMatchObject(refusal('KEY_INVALID'));
   });
 
