@@ -1,46 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { generateKeyPairSync } from 'node:crypto';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Config, ServeFlags } from '../../src/config/config.ts';
-import { withPort } from '../../src/config/listen.ts';
+import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { makeCertificate } from '../../src/http/certificate.ts';
-import { generateKeyPairSync } from 'node:crypto';
+import { configFolder } from '../support/configuration.ts';
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'countersign-test-'));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
-
-const write = (name: string, text: string, mode = 0o600): string => {
-  const path = join(folder, name);
-  writeFileSync(path, text, { mode });
-  chmodSync(path, mode);
-  return path;
-};
-
-interface Given {
-  readonly yaml?: string;
-  readonly flags?: ServeFlags;
-  readonly env?: Record<string, string>;
-}
-
-async function load({ yaml, flags = {}, env = {} }: Given): Promise<Config> {
-  const result = await attempt({ ...(yaml === undefined ? {} : { yaml }), flags, env });
-  if (typeof result === 'string') throw new Error(result);
-  return result;
-}
-
-/** The configuration, or the message of the refusal. */
-async function attempt({ yaml, flags = {}, env = {} }: Given): Promise<Config | string> {
-  if (yaml !== undefined) write('countersign.yaml', yaml);
-  const result = await loadConfig({ flags, env, cwd: folder });
-  if (result.ok) return result.value;
-  expect(result.refusal.code).toBe('CONFIG_INVALID');
-  return result.refusal.message;
-}
+const { folder, write, load, refusal } = configFolder();
 
 const IDENTITIES = `
 identities: { htpasswd: users }
@@ -302,7 +267,7 @@ access:
     ],
     ['identities: {}', /expected the key "htpasswd"/],
   ])('refuses %j', async (yaml, message) => {
-    const found = await attempt({ yaml });
+    const found = await refusal({ yaml });
     expect(found).toMatch(message);
     expect(found).not.toContain('hunter2');
   });
@@ -311,21 +276,21 @@ access:
     write('secret', 'pw');
     const yaml =
       'registries: [{ upstream: "https://u.example.com", credentials: { username: g, passwordFile: secret } }]';
-    expect(await attempt({ yaml })).toMatch(/expected identities where credentials are set/);
-    expect(await attempt({ yaml: yaml + IDENTITIES })).toMatchObject({ identities: {} });
+    expect(await refusal({ yaml })).toMatch(/expected identities where credentials are set/);
+    expect(await load({ yaml: yaml + IDENTITIES })).toMatchObject({ identities: {} });
   });
 
   it('sends credentials over plain HTTP to this machine only', async () => {
     write('secret', 'pw');
     const yaml = (upstream: string): string =>
       `registries: [{ upstream: "${upstream}", credentials: { username: g, passwordFile: secret } }]${IDENTITIES}`;
-    expect(await attempt({ yaml: yaml('http://u.example.com') })).toMatch(
+    expect(await refusal({ yaml: yaml('http://u.example.com') })).toMatch(
       /expected an https:\/\/ upstream where credentials are sent/,
     );
-    expect(await attempt({ yaml: yaml('http://127.0.0.1:5000') })).toMatchObject({
+    expect(await load({ yaml: yaml('http://127.0.0.1:5000') })).toMatchObject({
       registries: [{}],
     });
-    expect(await attempt({ yaml: yaml('embedded') })).toMatch(
+    expect(await refusal({ yaml: yaml('embedded') })).toMatch(
       /expected no credentials for the embedded registry/,
     );
   });
@@ -338,7 +303,7 @@ access:
   ])('refuses a password file that is %s', async (_, text, mode, message) => {
     write('secret', text, mode);
     const yaml = `registries: [{ upstream: "https://u.example.com", credentials: { username: g, passwordFile: secret } }]${IDENTITIES}`;
-    const found = await attempt({ yaml });
+    const found = await refusal({ yaml });
     expect(found).toMatch(message);
   });
 
@@ -349,8 +314,8 @@ access:
   });
 
   it('says all errors at once', async () => {
-    const found = await attempt({ yaml: 'listen: x\nstore: y\nregistries: [{ host: "!" }]' });
-    expect(String(found).split('\n')).toHaveLength(3);
+    const found = await refusal({ yaml: 'listen: x\nstore: y\nregistries: [{ host: "!" }]' });
+    expect(found.split('\n')).toHaveLength(3);
   });
 
   it('refuses registry settings by flag where the file has several registries', async () => {
@@ -359,7 +324,7 @@ access:
     expect(await load({ yaml })).toMatchObject({
       registries: [{ host: 'a.example.com' }, { host: 'b.example.com' }],
     });
-    expect(await attempt({ yaml, flags: { upstream: 'https://u.example.com' } })).toMatch(
+    expect(await refusal({ yaml, flags: { upstream: 'https://u.example.com' } })).toMatch(
       /expected one registry at most/,
     );
   });
@@ -375,67 +340,6 @@ access:
     ],
     [{ COUNTERSIGN_LISTEN: 'x' }, /^COUNTERSIGN_LISTEN: expected HOST:PORT/],
   ])('names the variable that is wrong: %j', async (env, message) => {
-    expect(await attempt({ env })).toMatch(message);
-  });
-
-  it.each([
-    ['tls: off\nlisten: 10.0.0.1:80', /without TLS on 10\.0\.0\.1/],
-    [
-      'listen: 0.0.0.0:5443',
-      /no registry host is configured, so only localhost:5443 is answered for/,
-    ],
-    ['registries: [{ upstream: "http://u.example.com" }]', /u\.example\.com is asked without TLS/],
-    ['identities: { htpasswd: u }', /everything is denied/],
-    [
-      `identities: { htpasswd: u }\naccess: [{ repositories: ["elsewhere.example.com/**"] }]`,
-      /no registry has the host elsewhere/,
-    ],
-  ])('warns of %j', async (yaml, warning) => {
-    const { warnings } = await load({ yaml });
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(warning);
-  });
-
-  it('warns of variables that it does not know, but not of those that Kubernetes sets', async () => {
-    const env = {
-      COUNTERSIGN_POLICES: 'x',
-      COUNTERSIGN_IDENTITIES: 'x',
-      COUNTERSIGN_PORT: 'tcp://10.0.0.1:5443',
-      COUNTERSIGN_SERVICE_HOST: '10.0.0.1',
-    };
-    expect((await load({ env })).warnings).toEqual([
-      'the variable COUNTERSIGN_POLICES is no setting and is ignored; did you mean COUNTERSIGN_POLICIES?',
-      'the variable COUNTERSIGN_IDENTITIES is no setting and is ignored',
-    ]);
-  });
-
-  it.each([
-    ['localhost:5000', 'localhost:5000', ['127.0.0.1:5000', '[::1]:5000']],
-    ['127.0.0.1:443', 'localhost', ['127.0.0.1', '[::1]']],
-    ['127.0.0.9:5000', 'localhost:5000', ['127.0.0.1:5000', '[::1]:5000', '127.0.0.9:5000']],
-    ['[::1]:5000', 'localhost:5000', ['127.0.0.1:5000', '[::1]:5000']],
-    ['10.1.2.3:5000', '10.1.2.3:5000', []],
-    ['[2001:db8::1]:5000', '[2001:db8::1]:5000', []],
-  ])(
-    'listening on %s answers for %s where no host is configured',
-    async (listen, host, aliases) => {
-      const config = await load({ flags: { listen, upstream: 'https://u.example.com' } });
-      expect(config.registries).toMatchObject([{ host, aliases }]);
-    },
-  );
-
-  it('names the implied registry after the real port once that is known', async () => {
-    const config = await load({ flags: { listen: 'localhost:0' } });
-    expect(withPort(config, 40_001)).toMatchObject({
-      listen: { port: 40_001 },
-      registries: [{ host: 'localhost:40001', aliases: ['127.0.0.1:40001', '[::1]:40001'] }],
-    });
-    const named = await load({
-      flags: { listen: 'localhost:0' },
-      env: { COUNTERSIGN_HOST: 'r.example.com' },
-    });
-    expect(withPort(named, 40_001)).toMatchObject({
-      registries: [{ host: 'r.example.com', aliases: [] }],
-    });
+    expect(await refusal({ env })).toMatch(message);
   });
 });

@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createMetrics } from '../../src/http/metrics.ts';
+
+const lines = (body: string): string[] =>
+  body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+
+describe('metrics', () => {
+  it('counts requests, decisions, failures and events, and shows what is in force', async () => {
+    const metrics = createMetrics({ holdsWaiting: async () => 3 });
+    metrics.request('manifest', 'GET', 200, 0.004);
+    metrics.request('manifest', 'GET', 200, 0.004);
+    metrics.decision('pull', 'deny', 'NOT_TRUSTED');
+    metrics.decision('push', 'allow', 'TRUSTED');
+    metrics.upstreamFailure('unavailable');
+    metrics.eventRecorded();
+    metrics.policiesLoaded('a'.repeat(64));
+    metrics.policiesLoaded('b'.repeat(64));
+    metrics.reloaded('policies', false);
+    const { contentType, body } = await metrics.expose();
+    expect(contentType).toMatch(/^text\/plain/);
+    expect(lines(body)).toEqual(
+      expect.arrayContaining([
+        'countersign_http_requests_total{route="manifest",method="GET",status="200"} 2',
+        'countersign_http_request_duration_seconds_bucket{le="0.005",route="manifest"} 2',
+        'countersign_decisions_total{action="pull",decision="deny",code="NOT_TRUSTED"} 1',
+        'countersign_decisions_total{action="push",decision="allow",code="TRUSTED"} 1',
+        'countersign_upstream_failures_total{kind="unavailable"} 1',
+        'countersign_events_recorded_total 1',
+        `countersign_policies_info{revision="${'b'.repeat(12)}"} 1`,
+        'countersign_reload_ok{what="policies"} 0',
+        'countersign_holds_waiting 3',
+      ]),
+    );
+    expect(body).not.toContain('aaaa');
+  });
+
+  it('stays up when the store does not answer', async () => {
+    const metrics = createMetrics({
+      holdsWaiting: () => {
+        throw new Error('down');
+      },
+    });
+    expect((await metrics.expose()).body).toMatch(/^countersign_holds_waiting nan$/im);
+  });
+
+  it('makes no series of what clients send', async () => {
+    const metrics = createMetrics({ holdsWaiting: () => 0 });
+    const before = lines((await metrics.expose()).body).length;
+    fc.assert(
+      fc.property(
+        fc.string(),
+        fc.string(),
+        fc.integer(),
+        fc.string(),
+        (route, method, status, code) => {
+          metrics.request(route, method, 404, 0);
+          metrics.request(
+            'manifest',
+            `X-${method}`,
+            status > 0 ? 9000 + status : -status - 1000,
+            0,
+          );
+          metrics.decision(`x${route}`, code, `x${code}`);
+        },
+      ),
+      { numRuns: 500 },
+    );
+    const { body } = await metrics.expose();
+    // Two routes of 18 lines in the histogram, and one or two series per counter.
+    expect(lines(body).length - before).toBeLessThan(60);
+  });
+});
