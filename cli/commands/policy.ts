@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../commands.ts';
+import { addRegistryOptions } from '../registry.ts';
 import { runCheck } from './policy/check.ts';
 import { runExplain } from './policy/explain.ts';
 import { runTest } from './policy/test.ts';
@@ -24,16 +25,16 @@ Examples:
   $ countersign policy check ./policies --registry registry.example.com`,
     )
     .action((folder: string | undefined, options) => runCheck(context, folder, options));
-  withPlaces(
-    policy
-      .command('explain <image>')
-      .description('which policy governs an image and why, what it requires, what else holds'),
+  addRegistryOptions(
+    withPlaces(
+      policy
+        .command('explain <image>')
+        .description('which policy governs an image and why, what it requires, what else holds'),
+    ),
   )
     .option('--policies <dir>', 'folder of the policy files')
     .option('--digest <digest>', 'also say whether an exception covers this digest')
-    .option('--server <url>', 'ask a running service why it allows or denies the image')
-    .option('--action <action>', 'with --server: pull or push', 'pull')
-    .option('--ca <file>', 'with --server: certificate authority of the service (PEM)')
+    .option('--server <url>', 'ask a running service why it allows or denies a pull of the image')
     .addHelpText(
       'after',
       `

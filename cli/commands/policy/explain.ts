@@ -1,22 +1,22 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
-import { formatReference, splitRepository } from '../../../src/oci/reference.ts';
+import type { Reference } from '../../../src/oci/reference.ts';
+import { splitRepository } from '../../../src/oci/reference.ts';
 import type { ExplainedPolicy, Explanation } from '../../../src/policy/explain.ts';
 import { explain } from '../../../src/policy/explain.ts';
 import type { Context } from '../../commands.ts';
-import { parseImage } from '../../registry.ts';
-import type { ServerDecision } from './ask-server.ts';
-import { askServer } from './ask-server.ts';
+import type { ShownDecision } from '../../api/decisions.ts';
+import { askDecision } from '../../api/decisions.ts';
+import type { RegistryFlags } from '../../registry.ts';
+import { openRegistry, parseImage } from '../../registry.ts';
 import type { PlaceFlags } from './places.ts';
 import { findPlaces, loadFrom } from './places.ts';
 
-interface ExplainFlags extends PlaceFlags {
+interface ExplainFlags extends PlaceFlags, RegistryFlags {
   readonly policies?: string;
   readonly digest?: string;
   readonly server?: string;
-  readonly action: string;
-  readonly ca?: string;
 }
 
 /** `policy explain`: which policy governs an image, and (with a server) why it decides as it does. */
@@ -27,7 +27,7 @@ export async function runExplain(
 ): Promise<void> {
   const image = parseImage(text);
   if (flags.server !== undefined) {
-    const answer = await askServer(flags.server, formatReference(image), flags, context.env);
+    const answer = await askServer(flags.server, image, flags, context.env);
     context.output().result(answer, () => describeDecision(answer));
     context.exit(answer.decision === 'allow' ? 0 : answer.reason.code === 'CANNOT_VERIFY' ? 3 : 1);
     return;
@@ -42,6 +42,29 @@ export async function runExplain(
   const explanation = explain(set, repository, places.aliasesOf(host), digest);
   context.output().result(explanation, () => describe(explanation));
   context.exit(explanation.policies.length === 0 ? 1 : 0);
+}
+
+async function askServer(
+  server: string,
+  image: Reference,
+  flags: RegistryFlags,
+  env: NodeJS.ProcessEnv,
+): Promise<ShownDecision> {
+  const url = server.includes('://') ? server : `https://${server}`;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new CountersignError(
+      'USAGE',
+      `expected --server to be a host or an http(s) URL, found ${JSON.stringify(server.slice(0, 120))}`,
+    );
+  }
+  const client = openRegistry({ host: new URL(url).host }, flags, env);
+  try {
+    const answer = await askDecision(client, image);
+    if (answer !== null) return answer;
+    throw new CountersignError('UPSTREAM_INVALID', `no Countersign answers at ${server}`);
+  } finally {
+    await client.close();
+  }
 }
 
 function readDigest(text: string | undefined): Digest | null {
@@ -91,7 +114,7 @@ function describePolicy(policy: ExplainedPolicy): readonly string[] {
   return lines;
 }
 
-function describeDecision(answer: ServerDecision): string {
+function describeDecision(answer: ShownDecision): string {
   const lines = [`${answer.decision}: ${answer.reason.message} (${answer.reason.code})`];
   if (answer.policy !== null) {
     lines.push(
