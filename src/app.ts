@@ -1,45 +1,33 @@
-import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer as createNetServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LRUCache } from 'lru-cache';
 import type { Config, RegistryConfig } from './config/config.ts';
 import { createAccess } from './gate/access.ts';
 import { createGate } from './gate/gate.ts';
 import { Holds } from './gate/hold.ts';
 import type { GateRegistry } from './gate/ports.ts';
+import { PoliciesInForce } from './gate/policies-in-force.ts';
 import { openTrustState } from './gate/trust-state.ts';
 import type { Upstream, UpstreamOptions } from './gate/upstream.ts';
 import { openUpstream } from './gate/upstream.ts';
 import { openHtpasswd } from './http/htpasswd.ts';
 import type { Htpasswd } from './http/htpasswd.ts';
-import type { Listener, TlsMaterial } from './http/listener.ts';
 import { createListener } from './http/listener.ts';
 import type { Metrics } from './http/metrics.ts';
 import { createMetrics } from './http/metrics.ts';
 import type { Readiness } from './http/ports.ts';
+import { openServiceTls } from './http/service-tls.ts';
 import { createHttpApp } from './http/server.ts';
-import { keepAutoTls, watchCertificate } from './http/tls-renewal.ts';
 import { messageOf } from './lib/errors.ts';
 import type { Logger } from './lib/logger.ts';
-import { unwrap } from './lib/result.ts';
 import type { Clock } from './lib/time.ts';
 import { systemClock } from './lib/time.ts';
-import { keyRegistered, policyLoaded, policyRejected } from './log/record.ts';
 import { createRecorder } from './log/refusals.ts';
-import type { Repository } from './oci/reference.ts';
 import { splitRepository } from './oci/reference.ts';
-import type { LoadedPolicies } from './policy/load.ts';
-import { govern } from './policy/match.ts';
-import type { Governing } from './policy/policy.ts';
-import type { PolicyWatch } from './policy/watch.ts';
-import { watchPolicies } from './policy/watch.ts';
-import { createRegistry } from './registry/registry.ts';
+import { listenOnSocket } from './registry/socket.ts';
 import { openStore } from './store/open.ts';
-import type { NewEvent, Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
 import { FORMATS } from './trust/formats.ts';
 
 /** What {@link startService} needs besides the configuration. */
@@ -107,7 +95,8 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     holdsWaiting: async () => (await store.holds({ states: ['waiting'] })).length,
   });
   const registries = await openRegistries(config, log, closers);
-  const policies = await Policies.open(config, store, metrics, log, closers);
+  const policies = await openPolicies(config, store, metrics, log);
+  closers.add(() => policies.close());
   const recorder = createRecorder(store, now);
   closers.add(() => recorder.close());
   const gate = createGate({
@@ -129,7 +118,14 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     (repository) => byHost.get(splitRepository(repository).host) ?? null,
   );
   const identities = await openIdentities(config, metrics, log, closers);
-  const tls = await openTls(config, metrics, log, closers);
+  const tls = await openServiceTls({
+    setting: config.tls,
+    dataDir: config.data,
+    hosts: config.registries.flatMap((one) => [one.host, ...one.aliases]),
+    log,
+    onReload: (ok) => metrics.reloaded('certificate', ok),
+  });
+  closers.add(() => tls?.close());
   const listener = createListener({
     ...config.listen,
     tls: tls?.material ?? null,
@@ -208,23 +204,13 @@ function upstreamOptions(one: RegistryConfig, url: URL, config: Config): Upstrea
 
 /** The embedded registry is an upstream like any other, behind a socket that only this user can reach. */
 async function openEmbedded(config: Config, log: Logger, closers: Closers): Promise<Upstream> {
-  const registry = await createRegistry({
+  const registry = await listenOnSocket({
     root: join(config.data, 'registry'),
+    folder: join(config.data, 'run'),
     onError: (error) => log.error({ error: messageOf(error) }, 'embedded registry'),
   });
-  // mkdtemp makes the folder with mode 0700; a path under the data folder may be too long for a socket.
-  const folder = await mkdtemp(join(tmpdir(), 'countersign-'));
-  const socketPath = join(folder, 'registry.sock');
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, registry.handler);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(socketPath, resolve);
-  });
-  closers.add(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-    await registry.close();
-    await rm(folder, { recursive: true, force: true });
-  });
+  closers.add(() => registry.close());
+  const { socketPath } = registry;
   return openUpstream({ origin: 'http://localhost', socketPath, passCredentials: false });
 }
 
@@ -246,147 +232,34 @@ async function openIdentities(
   return identities;
 }
 
-interface Tls {
-  readonly material: TlsMaterial;
-  readonly caFile: string | null;
-  /** Shows changed certificates on the listener. */
-  follow(listener: Listener): void;
-}
-
-async function openTls(
+function openPolicies(
   config: Config,
+  store: Store,
   metrics: Metrics,
   log: Logger,
-  closers: Closers,
-): Promise<Tls | null> {
-  if (config.tls === 'off') return null;
-  let shown: Listener | undefined;
-  const told = {
-    changed(material: TlsMaterial): void {
-      shown?.setTls(material);
-      metrics.reloaded('certificate', true);
-      log.info({}, 'certificate reloaded');
-    },
-    problem(message: string): void {
-      metrics.reloaded('certificate', false);
-      log.error({ problem: message }, 'certificate not reloaded; the last good one stays');
-    },
-  };
-  const follow = (listener: Listener): void => {
-    shown = listener;
-  };
-  if (config.tls !== 'auto') {
-    const live = await watchCertificate(config.tls, told);
-    closers.add(() => live.close());
-    return { material: live.material, caFile: null, follow };
-  }
-  const hosts = config.registries.flatMap((one) => [one.host, ...one.aliases]);
-  const live = await keepAutoTls({ dataDir: config.data, hosts }, told);
-  closers.add(() => live.close());
-  return { material: live.material, caFile: live.material.caFile, follow };
-}
-
-/** The policies in force: every set is recorded as it takes effect. */
-class Policies {
-  #set: LoadedPolicies;
-  #governing = new LRUCache<string, { readonly governing: Governing | null }>({ max: 10_000 });
-  readonly #watch: PolicyWatch;
-
-  private constructor(watch: PolicyWatch) {
-    this.#watch = watch;
-    this.#set = watch.current();
-  }
-
-  static async open(
-    config: Config,
-    store: Store,
-    metrics: Metrics,
-    log: Logger,
-    closers: Closers,
-  ): Promise<Policies> {
-    const first = config.registries[0] as RegistryConfig;
-    const aliases = new Map(
-      config.registries.flatMap((one) => one.aliases.map((a) => [a, one.host] as const)),
-    );
-    const watch = unwrap(
-      await watchPolicies(config.policies, {
-        registryHost: first.host,
-        aliases,
-        formats: FORMATS.map((format) => format.name),
-      }),
-    );
-    closers.add(() => watch.close());
-    const policies = new Policies(watch);
-    const announce = async (set: LoadedPolicies): Promise<void> => {
-      await store.commit(eventsOf(set).map((event) => ({ kind: 'event', event })));
-      metrics.policiesLoaded(set.revision);
-      metrics.reloaded('policies', true);
-      log.info({ revision: set.revision, files: set.files }, 'policies loaded');
-      for (const warning of set.warnings) log.warn({ warning }, 'policies');
-    };
-    await announce(policies.#set);
-    watch.onChange((change) => {
-      if (change.kind === 'loaded') {
-        policies.#use(change.set);
-        announce(change.set).catch((error: unknown) =>
-          log.error({ error: messageOf(error) }, 'policy load not recorded'),
-        );
-        return;
-      }
-      metrics.reloaded('policies', false);
-      log.error(
-        { problem: change.problem.message },
-        'policies not reloaded; the last good set stays',
-      );
-      const event = policyRejected(
-        { message: change.problem.message, kept: policies.revision() },
-        randomUUID(),
-      );
-      store
-        .commit([{ kind: 'event', event }])
-        .catch((error: unknown) =>
-          log.error({ error: messageOf(error) }, 'rejected policy edit not recorded'),
-        );
-    });
-    return policies;
-  }
-
-  #use(set: LoadedPolicies): void {
-    this.#set = set;
-    this.#governing = new LRUCache({ max: 10_000 });
-  }
-
-  govern(repository: Repository, aliases: readonly string[]): Governing | null {
-    const known = this.#governing.get(repository);
-    if (known !== undefined) return known.governing;
-    const governing = govern(this.#set, repository, aliases);
-    this.#governing.set(repository, { governing });
-    return governing;
-  }
-
-  revision(): string {
-    return this.#set.revision;
-  }
-
-  authorities(): LoadedPolicies['authorities'] {
-    return this.#set.authorities;
-  }
-
-  problem(): PolicyWatch['problem'] extends () => infer P ? P : never {
-    return this.#watch.problem();
-  }
-}
-
-function eventsOf(set: LoadedPolicies): readonly NewEvent[] {
-  const keys = set.authorities.flatMap(({ name, keys: own }) =>
-    own.map((key) => keyRegistered({ authority: name, keyId: key.id, keyType: key.type })),
+): Promise<PoliciesInForce> {
+  const names = config.registries.flatMap((one) =>
+    one.aliases.map((alias) => [alias, one.host] as const),
   );
-  return [...keys, policyLoaded(set, randomUUID())];
+  return PoliciesInForce.open({
+    folder: config.policies,
+    watch: {
+      registryHost: config.registries[0]?.host ?? '',
+      aliases: new Map(names),
+      formats: FORMATS.map((format) => format.name),
+    },
+    store,
+    log,
+    onLoad: (revision) => {
+      metrics.reloaded('policies', revision !== null);
+      if (revision !== null) metrics.policiesLoaded(revision);
+    },
+  });
 }
 
 async function readiness(
   store: Store,
-  policies: Policies,
+  policies: PoliciesInForce,
   identities: Htpasswd | null,
 ): Promise<Readiness> {
   const problem = policies.problem();

@@ -28,6 +28,7 @@ export function define(program: Command, context: Context): void {
 async function run(context: Context): Promise<void> {
   const { openStage } = await import('../demo/stage.ts');
   const { record, tell } = await import('../demo/story.ts');
+  const { historyTable } = await import('./history/table.ts');
   const output = context.output();
   const stage = await openStage(packageVersion());
   try {

@@ -1,4 +1,5 @@
 import { CountersignError, messageOf } from '../../src/lib/errors.ts';
+import type { JsonObject } from '../../src/lib/json.ts';
 import { isArray, isObject } from '../../src/lib/json.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import { shortDigest } from '../../src/oci/digest.ts';
@@ -151,15 +152,9 @@ function sign(stage: Stage, path: string, tag: string, image: ImageSource): Prom
   }).then(() => undefined);
 }
 
-/** The record of what the story did, newest first: time, kind, image. */
-export async function record(stage: Stage): Promise<readonly string[]> {
+/** The record of what the story did, newest first. */
+export async function record(stage: Stage): Promise<readonly JsonObject[]> {
   const { body } = await stage.client.api('GET', '/api/v1/history?limit=100');
   const events = isObject(body) ? body['events'] : undefined;
-  if (!isArray(events)) return [];
-  return events.filter(isObject).map((event) => {
-    const tag = event['tag'] === null ? '' : `:${String(event['tag'])}`;
-    const name = event['repository'] === null ? '' : `${String(event['repository'])}${tag}`;
-    const digest = event['digest'] === null ? '' : String(event['digest']).slice(0, 19);
-    return `${String(event['time']).slice(11, 19)}  ${String(event['type']).padEnd(20)}${name}  ${digest}`;
-  });
+  return isArray(events) ? events.filter(isObject) : [];
 }

@@ -38,6 +38,9 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     const { digest, tag } = resolved;
 
     const decision = await judge(gate, request, digest, tag);
+    if (decision.decision === 'deny' && (await lacking(gate, request, decision))) {
+      return unknown(request, shortDigest(digest));
+    }
     const record = await gate.recording.record(decision, caller);
     if (decision.decision === 'deny') return hide(gate, request, refusedBy(decision, record));
 
@@ -82,6 +85,18 @@ async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | Pul
   if (answer.kind === 'absent')
     return (await held(gate, request, reference.tag)) ?? unknown(request, reference.tag);
   return { kind: 'digest', digest: answer.digest, tag: reference.tag };
+}
+
+/**
+ * True where a refused digest is not in the registry at all: that stays "not found", which is what
+ * clients that are about to push it need to hear (containerd, crane).
+ */
+async function lacking(gate: Gate, request: PullRequest, decision: Decision): Promise<boolean> {
+  const { registry, repository, caller, reference } = request;
+  if (!('digest' in reference) || decision.reason.code === 'CANNOT_VERIFY') return false;
+  if (gate.manifests.get(repository, reference.digest) !== undefined) return false;
+  const { path } = splitRepository(repository);
+  return (await registry.upstream.head(path, reference.digest, caller)).kind === 'absent';
 }
 
 /**
