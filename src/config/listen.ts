@@ -3,7 +3,6 @@ import { isLoopback } from '../lib/loopback.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { parseHost } from '../oci/reference.ts';
-import type { Config } from './config.ts';
 
 /** An address to listen on. */
 export interface ListenAddress {
@@ -59,18 +58,4 @@ export function impliedNames({ host, port }: ListenAddress): RegistryNames {
   const aliases = new Set(['127.0.0.1', '[::1]'].map(canonical));
   if (!isWildcard(host)) aliases.add(canonical(own));
   return { host: canonical('localhost'), aliases: [...aliases] };
-}
-
-/**
- * The configuration once the port is known: where it listened on port 0, implied registry names get
- * the real one. Anything else is returned as it is.
- */
-export function withPort(config: Config, port: number): Config {
-  if (config.listen.port === port) return config;
-  const before = impliedNames(config.listen);
-  const listen = { host: config.listen.host, port };
-  const registries = config.registries.map((registry) =>
-    registry.host === before.host ? { ...registry, ...impliedNames(listen) } : registry,
-  );
-  return { ...config, listen, registries };
 }

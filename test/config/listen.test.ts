@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { withPort } from '../../src/config/listen.ts';
 import { configFolder } from '../support/configuration.ts';
 
 const { load } = configFolder();
@@ -19,19 +18,4 @@ describe('names of a registry that nobody named', () => {
       expect(config.registries).toMatchObject([{ host, aliases }]);
     },
   );
-
-  it('names the implied registry after the real port once that is known', async () => {
-    const config = await load({ flags: { listen: 'localhost:0' } });
-    expect(withPort(config, 40_001)).toMatchObject({
-      listen: { port: 40_001 },
-      registries: [{ host: 'localhost:40001', aliases: ['127.0.0.1:40001', '[::1]:40001'] }],
-    });
-    const named = await load({
-      flags: { listen: 'localhost:0' },
-      env: { COUNTERSIGN_HOST: 'r.example.com' },
-    });
-    expect(withPort(named, 40_001)).toMatchObject({
-      registries: [{ host: 'r.example.com', aliases: [] }],
-    });
-  });
 });
