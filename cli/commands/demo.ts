@@ -39,13 +39,7 @@ async function run(context: Context): Promise<void> {
     const wrong = steps.filter((step) => step.happened !== step.expected);
     if (wrong.length > 0) context.exit(1);
     output.result({ steps, record: events, asExpected: wrong.length === 0 }, () =>
-      [
-        'The record, newest first:',
-        ...events.map((line) => `  ${line}`),
-        '',
-        ...ending(steps),
-        NEXT,
-      ].join('\n'),
+      ['The record, newest first:', historyTable(events), ...ending(steps), NEXT].join('\n'),
     );
   } finally {
     await stage.close();
