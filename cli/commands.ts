@@ -46,6 +46,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'the decision on an image: may it be pulled, and why',
     load: () => import('./commands/verify.ts'),
   },
+  inspect: {
+    summary: 'who signed an image, or every tag of a repository, with which keys',
+    load: () => import('./commands/inspect.ts'),
+  },
+  revoke: {
+    summary: 'take trust from a tag, a digest or a key, or give it back',
+    load: () => import('./commands/revoke.ts'),
+  },
   policy: {
     summary: 'check policy files, explain which one governs an image, test them',
     load: () => import('./commands/policy.ts'),

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { formatReference } from '../oci/reference.ts';
+import type { Finding } from '../trust/format.ts';
 import type { Decision } from './decision.ts';
 
 /** A finding as DESIGN 4.2 writes it. */
@@ -29,6 +30,13 @@ export interface DecisionJson {
   readonly record: number | null;
 }
 
+/** Writes a finding down. */
+export function findingJson(finding: Finding): FindingJson {
+  const { format, authority, keyId, status, reason, signed, signedAt } = finding;
+  const time = signedAt === null ? null : signedAt.time.toISOString();
+  return { format, authority, keyId, status, reason, signed, signedAt: time };
+}
+
 /** Writes a decision down, with the number of its record. */
 export function decisionJson(decision: Decision, record: number | null): DecisionJson {
   const { repository, tag, digest } = decision.subject;
@@ -38,17 +46,7 @@ export function decisionJson(decision: Decision, record: number | null): Decisio
     digest,
     policy: decision.policy,
     reason: decision.reason,
-    findings: decision.findings.map(
-      ({ format, authority, keyId, status, reason, signed, signedAt }) => ({
-        format,
-        authority,
-        keyId,
-        status,
-        reason,
-        signed,
-        signedAt: signedAt === null ? null : signedAt.time.toISOString(),
-      }),
-    ),
+    findings: decision.findings.map(findingJson),
     exception: decision.exception,
     validUntil: decision.validUntil?.toISOString() ?? null,
     record,

@@ -1,0 +1,109 @@
+import { CountersignError } from '../../../src/lib/errors.ts';
+import type { Json, JsonObject } from '../../../src/lib/json.ts';
+import { isCount } from '../../../src/lib/json.ts';
+import { formatReference, parseReference } from '../../../src/oci/reference.ts';
+import { apiObject, malformed } from '../../api/answer.ts';
+import type { Context } from '../../commands.ts';
+import { readPublicKey } from '../../public-key-file.ts';
+import type { RegistryFlags } from '../../registry.ts';
+import { openRegistry } from '../../registry.ts';
+import { parseServer } from '../../server.ts';
+
+/** The options of `revoke`. */
+export interface RevokeFlags extends RegistryFlags {
+  readonly key?: string;
+  readonly server?: string;
+  readonly reason?: string;
+  readonly undo?: boolean;
+}
+
+/** What one revocation is about, and the host that is told. */
+interface Request {
+  readonly host: string;
+  readonly what: { readonly image: string } | { readonly key: string };
+}
+
+interface Done {
+  readonly revocation: Json;
+  readonly undone: boolean;
+  readonly record: number;
+}
+
+/** `revoke`: every argument is read before anything is sent; then one request each. */
+export async function runRevoke(
+  context: Context,
+  images: readonly string[],
+  flags: RevokeFlags,
+): Promise<void> {
+  const output = context.output();
+  const requests = images.map((image) => imageRequest(image, flags));
+  if (flags.key !== undefined) requests.push(await keyRequest(flags.key, flags));
+  if (requests.length === 0) {
+    throw new CountersignError('USAGE', 'expected an image (HOST/NAME:TAG or @sha256:…) or --key');
+  }
+  const undo = flags.undo ?? false;
+  const done: Done[] = [];
+  for (const { host, what } of requests) {
+    const one = await send(context, flags, host, { ...what, reason: flags.reason ?? '', undo });
+    done.push(one);
+    const name = 'image' in what ? what.image : `key ${what.key}`;
+    output.note(`${name} ${undo ? 'is no longer revoked' : 'is revoked'}, record ${one.record}`);
+  }
+  output.result({ revocations: done }, '');
+}
+
+function imageRequest(text: string, flags: RevokeFlags): Request {
+  const parsed = parseReference(text);
+  if (!parsed.ok) throw new CountersignError('USAGE', parsed.refusal.message);
+  const image = parsed.value;
+  // No tag is invented here: `latest` would be a guess, and a guess must not take trust away.
+  if (image.tag === undefined && image.digest === undefined) {
+    throw new CountersignError(
+      'USAGE',
+      `expected a tag or a digest to revoke, found the whole repository ${image.repository}; write :TAG or @sha256:…`,
+    );
+  }
+  if (image.tag !== undefined && image.digest !== undefined) {
+    throw new CountersignError(
+      'USAGE',
+      `expected either a tag or a digest to revoke, found both; a digest is refused under every name: ${image.repository}@${image.digest}`,
+    );
+  }
+  const host = flags.server === undefined ? image.host : parseServer(flags.server);
+  return { host, what: { image: formatReference(image) } };
+}
+
+async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
+  if (flags.server === undefined) {
+    throw new CountersignError(
+      'USAGE',
+      'expected --server URL with --key: a key is revoked at a Countersign, not at an image',
+    );
+  }
+  const host = parseServer(flags.server);
+  if (/^[0-9a-f]{64}$/.test(key)) return { host, what: { key } };
+  return { host, what: { key: (await readPublicKey(key)).id } };
+}
+
+async function send(
+  context: Context,
+  flags: RevokeFlags,
+  host: string,
+  body: JsonObject,
+): Promise<Done> {
+  const client = openRegistry({ host }, flags, context.env);
+  try {
+    const answer = apiObject(await client.api('POST', '/api/v1/revocations', body));
+    if (answer === null) {
+      throw new CountersignError(
+        'USAGE',
+        `${host} is no Countersign, so nothing was revoked; name the one in front of it with --server URL`,
+      );
+    }
+    const { revocation, record } = answer;
+    if (revocation === undefined || !isCount(record)) throw malformed('a recorded revocation');
+    return { revocation, undone: body['undo'] === true, record };
+  } finally {
+    await client.close();
+  }
+}
