@@ -93,13 +93,17 @@ function endings(
 
 function foundFor(missing: Missing, rule: SignatureRule, shown: number): string {
   const { findings, circumstances } = missing;
-  const entries = new Set<string>();
+  // Those that do not count come first: what is wrong with them is what can be mended.
+  const short = new Set<string>();
+  const counted = new Set<string>();
   for (const finding of findings) {
     if (finding.status !== 'valid' || finding.authority === null) continue;
     const why = shortfallOf(finding, rule, circumstances);
-    entries.add(`${finding.authority} (${finding.format}${why === null ? '' : `, ${why}`})`);
+    if (why === null) counted.add(`${finding.authority} (${finding.format})`);
+    else short.add(`${finding.authority} (${finding.format}, ${why})`);
   }
-  if (entries.size > 0) return `found ${list([...entries], shown)}`;
+  const entries = [...short, ...counted];
+  if (entries.length > 0) return `found ${list(entries, shown)}`;
   const invalid = findings.filter((finding) => finding.status === 'invalid').length;
   return invalid === 0 ? 'found none' : `found ${invalid} that did not verify`;
 }

@@ -15,16 +15,16 @@ export interface Circumstances {
   readonly now: Date;
 }
 
-/** Why a valid signature does not count. */
+/** Why a valid signature does not count, in the few words that a refusal has room for. */
 export type Shortfall =
   | 'key revoked'
   | 'not asked for'
-  | 'format not accepted'
-  | 'signed for another name'
-  | 'names no tag'
-  | 'names another tag'
+  | 'wrong format'
+  | 'other name'
+  | 'no tag'
+  | 'other tag'
   | 'no signing time'
-  | 'signed in the future'
+  | 'future date'
   | 'too old';
 
 /** How one rule of `require` stands. */
@@ -89,16 +89,16 @@ export function shortfallOf(
 ): Shortfall | null {
   const { policy, signedNames, tag, revokedKeys, now } = circumstances;
   if (finding.authority === null || !rule.by.includes(finding.authority)) return 'not asked for';
-  if (!rule.formats.includes(finding.format)) return 'format not accepted';
+  if (!rule.formats.includes(finding.format)) return 'wrong format';
   const { signed, signedAt, keyId } = finding;
-  if (signed === null || !signedNames.includes(signed.repository)) return 'signed for another name';
+  if (signed === null || !signedNames.includes(signed.repository)) return 'other name';
   if (policy.bindTag && tag !== null && signed.tag !== tag) {
-    return signed.tag === null ? 'names no tag' : 'names another tag';
+    return signed.tag === null ? 'no tag' : 'other tag';
   }
   if (rule.maxAge !== null) {
     if (signedAt === null) return 'no signing time';
     const age = now.getTime() - signedAt.time.getTime();
-    if (age < -CLOCK_SKEW_MS) return 'signed in the future';
+    if (age < -CLOCK_SKEW_MS) return 'future date';
     // Written this way round, an age that is no number counts as too old.
     if (!(age <= rule.maxAge)) return 'too old';
   }
