@@ -113,6 +113,6 @@ export function decodeEvent(sequence: number, body: Uint8Array): Result<StoredEv
     digest,
     actor,
     data,
-    body,
+    body: Buffer.from(body.buffer, body.byteOffset, body.byteLength),
   });
 }
