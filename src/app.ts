@@ -93,6 +93,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
   closers.add(() => store.close());
   const metrics = createMetrics({
     holdsWaiting: async () => (await store.holds({ states: ['waiting'] })).length,
+    events: () => store.counts(),
   });
   const registries = await openRegistries(config, log, closers);
   const policies = await openPolicies(config, store, metrics, log);

@@ -8,7 +8,7 @@ export interface RegistryConfig {
   readonly aliases: readonly string[];
   /** Where the content is: in the service itself, or at an origin (scheme, host and port only). */
   readonly upstream: 'embedded' | URL;
-  /** PEM certificates trusted for upstream besides the usual ones. */
+  /** PEM certificates trusted for upstream instead of the usual ones. */
   readonly ca: string | null;
   /** What the gate itself authenticates to upstream with; `null`: the client's own are passed on. */
   readonly credentials: { readonly username: string; readonly password: string } | null;

@@ -2,20 +2,19 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { GateCounters } from '../gate/ports.ts';
 import { ERRORS } from '../lib/errors.ts';
 import type { AllowCode } from '../policy/decision.ts';
+import type { LogName } from '../store/store.ts';
 import type { RequestCounters } from './ports.ts';
 
 /** What is asked at the moment of a scrape. */
 export interface MetricSources {
   /** How many pushes wait for a signature. */
   holdsWaiting(): number | Promise<number>;
+  /** How many events each log of the record holds. */
+  events(): Promise<Readonly<Record<LogName, number>>>;
 }
 
 /** Everything that the service counts. No label holds a repository, tag, digest or name of a person (T-67). */
 export interface Metrics extends RequestCounters, GateCounters {
-  /** Upstream did not answer (`unavailable`), or not what was asked for (`invalid`). */
-  upstreamFailure(kind: 'unavailable' | 'invalid'): void;
-  /** An event was stored. */
-  eventRecorded(): void;
   /** A policy set came into force. */
   policiesLoaded(revision: string): void;
   /** An edit of the policies, the identities or the certificate was taken (`true`) or refused. */
@@ -80,15 +79,10 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['action', 'decision', 'code'] as const,
     registers,
   });
-  const upstream = new Counter({
-    name: 'countersign_upstream_failures_total',
-    help: 'Requests that the registry behind the gate did not answer, or answered wrongly.',
-    labelNames: ['kind'] as const,
-    registers,
-  });
-  const events = new Counter({
-    name: 'countersign_events_recorded_total',
-    help: 'Events written to the record.',
+  const refusals = new Counter({
+    name: 'countersign_refusals_total',
+    help: 'Answers that were refusals, by code of the error table; UPSTREAM_* is the registry behind the gate.',
+    labelNames: ['code'] as const,
     registers,
   });
   const policies = new Gauge({
@@ -110,7 +104,19 @@ export function createMetrics(sources: MetricSources): Metrics {
       registers: [],
       async collect() {
         // The other figures matter most when the store is down.
-        this.set(await ask(() => sources.holdsWaiting()));
+        this.set((await ask(() => sources.holdsWaiting())) ?? Number.NaN);
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
+      name: 'countersign_record_events',
+      help: 'Events in each log of the record.',
+      labelNames: ['log'] as const,
+      registers: [],
+      async collect() {
+        const counts = await ask(() => sources.events());
+        for (const [log, count] of Object.entries(counts ?? {})) this.set({ log }, count);
       },
     }),
   );
@@ -139,8 +145,10 @@ export function createMetrics(sources: MetricSources): Metrics {
         code: codeLabel(code),
       });
     },
-    upstreamFailure: (kind) => upstream.inc({ kind }),
-    eventRecorded: () => events.inc(),
+    refusal(code) {
+      // Some facts of a request bear a code without being a refusal (a push that is held).
+      if (Object.hasOwn(ERRORS, code)) refusals.inc({ code });
+    },
     policiesLoaded(revision) {
       policies.reset();
       policies.set({ revision: revision.slice(0, 12) }, 1);
@@ -152,10 +160,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   };
 }
 
-async function ask(source: () => number | Promise<number>): Promise<number> {
+async function ask<T>(source: () => T | Promise<T>): Promise<T | undefined> {
   try {
     return await source();
   } catch {
-    return Number.NaN;
+    return undefined;
   }
 }

@@ -14,6 +14,8 @@ export interface Readiness {
 /** Counts requests; labels are bounded by the caller (T-67). */
 export interface RequestCounters {
   request(route: string, method: string, status: number, seconds: number): void;
+  /** An answer was a refusal with this code of the error table. */
+  refusal(code: string): void;
   /** The Prometheus exposition. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }

@@ -102,6 +102,7 @@ function logRequest(ports: HttpPorts, request: IncomingMessage, response: Server
     const mine = factsOf(request);
     const method = request.method ?? '';
     ports.counters.request(mine.route, method, response.statusCode, seconds);
+    if (mine.code !== undefined) ports.counters.refusal(mine.code);
     ports.log.info(
       {
         method,

@@ -5,15 +5,16 @@ import { createMetrics } from '../../src/http/metrics.ts';
 const lines = (body: string): string[] =>
   body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
+const events = () => Promise.resolve({ sig: 7, dec: 9 });
+
 describe('metrics', () => {
   it('counts requests, decisions, failures and events, and shows what is in force', async () => {
-    const metrics = createMetrics({ holdsWaiting: async () => 3 });
+    const metrics = createMetrics({ holdsWaiting: async () => 3, events });
     metrics.request('manifest', 'GET', 200, 0.004);
     metrics.request('manifest', 'GET', 200, 0.004);
     metrics.decision('pull', 'deny', 'NOT_TRUSTED');
     metrics.decision('push', 'allow', 'TRUSTED');
-    metrics.upstreamFailure('unavailable');
-    metrics.eventRecorded();
+    metrics.refusal('UPSTREAM_UNAVAILABLE');
     metrics.policiesLoaded('a'.repeat(64));
     metrics.policiesLoaded('b'.repeat(64));
     metrics.reloaded('policies', false);
@@ -25,8 +26,9 @@ describe('metrics', () => {
         'countersign_http_request_duration_seconds_bucket{le="0.005",route="manifest"} 2',
         'countersign_decisions_total{action="pull",decision="deny",code="NOT_TRUSTED"} 1',
         'countersign_decisions_total{action="push",decision="allow",code="TRUSTED"} 1',
-        'countersign_upstream_failures_total{kind="unavailable"} 1',
-        'countersign_events_recorded_total 1',
+        'countersign_refusals_total{code="UPSTREAM_UNAVAILABLE"} 1',
+        'countersign_record_events{log="sig"} 7',
+        'countersign_record_events{log="dec"} 9',
         `countersign_policies_info{revision="${'b'.repeat(12)}"} 1`,
         'countersign_reload_ok{what="policies"} 0',
         'countersign_holds_waiting 3',
@@ -36,16 +38,15 @@ describe('metrics', () => {
   });
 
   it('stays up when the store does not answer', async () => {
-    const metrics = createMetrics({
-      holdsWaiting: () => {
-        throw new Error('down');
-      },
-    });
+    const down = (): never => {
+      throw new Error('down');
+    };
+    const metrics = createMetrics({ holdsWaiting: down, events: down });
     expect((await metrics.expose()).body).toMatch(/^countersign_holds_waiting nan$/im);
   });
 
   it('makes no series of what clients send', async () => {
-    const metrics = createMetrics({ holdsWaiting: () => 0 });
+    const metrics = createMetrics({ holdsWaiting: () => 0, events });
     const before = lines((await metrics.expose()).body).length;
     fc.assert(
       fc.property(
@@ -62,6 +63,7 @@ describe('metrics', () => {
             0,
           );
           metrics.decision(`x${route}`, code, `x${code}`);
+          metrics.refusal(`x${code}`);
         },
       ),
       { numRuns: 500 },
