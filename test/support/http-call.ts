@@ -6,6 +6,8 @@ export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes go with a Content-Length, an iterable goes chunked. */
   readonly body?: Uint8Array | AsyncIterable<Uint8Array> | string;
+  /** To send several calls over one connection. */
+  readonly agent?: Agent;
 }
 
 /** An answer, read whole. */
@@ -17,8 +19,6 @@ export interface Called {
   /** The first code of an OCI error body, if it is one. */
   readonly code: string | undefined;
 }
-
-const agent = new Agent({ keepAlive: true });
 
 /**
  * Sends one request with the target exactly as written (a URL parser would tidy `..` and `//` away)
@@ -32,7 +32,11 @@ export function call(
 ): Promise<Called> {
   const { hostname, port } = new URL(base);
   const { body, headers } = options;
-  return new Promise((resolve, reject) => {
+  // A connection of its own, for one that is kept from an earlier call may be closing at this very
+  // moment; kept alive all the same, for a refusal in the middle of a body must reach the client.
+  const own = new Agent({ keepAlive: true });
+  const agent = options.agent ?? own;
+  return new Promise<Called>((resolve, reject) => {
     const sent = request(
       { agent, hostname, port, method, path: target, headers: { ...headers } },
       (answer) => {
@@ -56,6 +60,8 @@ export function call(
       source.on('error', (error) => sent.destroy(error));
       source.pipe(sent);
     }
+  }).finally(() => {
+    own.destroy();
   });
 }
 
