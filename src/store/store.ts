@@ -82,8 +82,9 @@ export type Write =
   | { readonly kind: 'event'; readonly event: NewEvent }
   /**
    * Adds a hold in state `waiting`, or fails the list with STORAGE_FULL where 256 (or 32 MiB of
-   * manifests) wait in the repository; the same (repository, tag, digest) still waiting is renewed in
-   * place, and the same push (`pushedBy` and `pushedAt` too) is the hold that it made, wherever it stands.
+   * manifests) wait in the repository; the same (repository, tag, digest) still waiting is
+   * renewed, with a new id where another push of the tag came in between (ids are the order of
+   * arrival), and the same push (`pushedBy` and `pushedAt` too) is the hold that it made, wherever it stands.
    */
   | { readonly kind: 'hold-add'; readonly hold: Omit<Hold, 'id' | 'state'> }
   /**

@@ -99,12 +99,27 @@ describe.each(['sqlite'])('the state of a store, kept by %s', (engine) => {
         expect((await store.hold(id))?.manifest).toHaveLength(0);
       }));
 
+    it('pushed again after another push of the tag come after it', () =>
+      withStore(async (store) => {
+        const add = async (over: Parameters<typeof newHold>[0]): Promise<number | undefined> =>
+          (await store.commit([{ kind: 'hold-add', hold: newHold(over) }])).holds[0]?.id;
+        const first = await add({ pushedAt: 1 });
+        const other = (await add({ digest: digestFor('other'), pushedAt: 2 })) ?? 0;
+        const again = (await add({ pushedAt: 3 })) ?? 0;
+        expect(again).toBeGreaterThan(other);
+        expect((await store.holds({ states: ['waiting'] })).map((hold) => hold.id)).toEqual([
+          other,
+          again,
+        ]);
+        expect(await store.hold(first ?? 0)).toBeNull();
+      }));
+
     it('of the same content still waiting are renewed in place; others queue in order of arrival', () =>
       withStore(async (store) => {
         const add = async (over: Parameters<typeof newHold>[0]): Promise<number | undefined> =>
           (await store.commit([{ kind: 'hold-add', hold: newHold(over) }])).holds[0]?.id;
         const first = await add({ pushedAt: 1, expiresAt: 10 });
-        const other = await add({ pushedAt: 2, digest: digestFor('other') });
+        const other = await add({ pushedAt: 2, tag: 'other', digest: digestFor('other') });
         expect(await add({ pushedAt: 3, expiresAt: 30 })).toBe(first);
         expect(await add({ pushedAt: 3, expiresAt: 30 })).toBe(first);
         const waiting = await store.holds({ repository: repo('app'), states: ['waiting'] });

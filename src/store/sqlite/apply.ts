@@ -170,7 +170,11 @@ export class Applier {
     );
     if (same !== undefined) return holdOf(same as unknown as HoldRow);
     const renewed = this.#get(
-      `UPDATE hold SET pushed_by = ?, pushed_at = ?, expires_at = ?, media_type = ?
+      // A push after another push of the tag comes after it, also where the same was pushed before.
+      `UPDATE hold SET pushed_by = ?, pushed_at = ?, expires_at = ?, media_type = ?,
+         id = iif(EXISTS (SELECT 1 FROM hold AS later WHERE later.repository = hold.repository
+                          AND later.tag = hold.tag AND later.id > hold.id),
+                  (SELECT max(id) + 1 FROM hold), id)
        WHERE repository = ? AND tag = ? AND digest = ? AND state = 'waiting' RETURNING ${HOLD_COLUMNS}`,
       pushedBy,
       pushedAt,
