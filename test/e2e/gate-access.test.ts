@@ -57,7 +57,9 @@ access:
       });
 
       it('is refused without one, and with a wrong password', async () => {
-        expect((await session.push(at('team/app:0'), 'nobody\n')).code).not.toBe(0);
+        const nobody = await session.push(at('team/app:0'), 'nobody\n');
+        expect(nobody.code).not.toBe(0);
+        expect(nobody.output).toMatch(/unauthorized|authentication required|no basic auth/i);
         expect((await session.login(gate.host, 'ci', 'not the password')).code).not.toBe(0);
       });
 

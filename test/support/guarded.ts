@@ -46,8 +46,8 @@ export interface Guarded {
   readonly upstream: DockerRegistry | null;
   /** Pushes with `countersign push`, signed by release-bot; returns the digest. Throws where it fails. */
   pushSigned(name: string, image: TestImage): Promise<Digest>;
-  /** Signs what `name` means with a key. Throws where it fails. */
-  sign(name: string, key?: string): Promise<void>;
+  /** Signs what the names mean with a key. Throws where it fails. */
+  sign(names: string | readonly string[], key?: string): Promise<void>;
 }
 
 /** Starts it for a suite. */
@@ -82,6 +82,7 @@ export async function startGuarded(scope: Scope, backend: Backend): Promise<Guar
       await must([...args, '--key', 'release-bot']);
       return image.digest;
     },
-    sign: (name, key = 'release-bot') => must(['sign', `${gate.host}/${name}`, '--key', key]),
+    sign: (names, key = 'release-bot') =>
+      must(['sign', ...[names].flat().map((name) => `${gate.host}/${name}`), '--key', key]),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDigest } from '../../../src/oci/digest.ts';
 import { clientPath } from '../clients.ts';
@@ -14,6 +14,8 @@ export const podmanClient: GateClient = {
     const folder = join(scope.folder(), 'podman');
     mkdirSync(folder, { recursive: true });
     const env = { REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
+    // podman gives up on a credentials file that is named and missing.
+    writeFileSync(env.REGISTRY_AUTH_FILE, '{}');
     const base = ['--root', join(folder, 'store'), '--runroot', join(folder, 'run')];
     base.push('--storage-driver', 'vfs', '--events-backend', 'file');
     const podman = (args: readonly string[]) =>

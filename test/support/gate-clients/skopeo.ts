@@ -38,9 +38,10 @@ export function skopeoClient(cli: ClientName): GateClient {
           return copy(['--dest-tls-verify=false', `oci:${layout}:image`, `docker://${reference}`]);
         },
         pull: (reference) => {
-          const layout = join(folder, 'in');
-          rmSync(layout, { recursive: true, force: true });
-          return copy(['--src-tls-verify=false', `docker://${reference}`, `oci:${layout}:image`]);
+          // `dir:` keeps every byte; an OCI layout would get compressed layers and another digest.
+          const pulled = join(folder, 'in');
+          rmSync(pulled, { recursive: true, force: true });
+          return copy(['--src-tls-verify=false', `docker://${reference}`, `dir:${pulled}`]);
         },
         login: (host, user, password) =>
           run(clientPath(cli), ['login', '--tls-verify=false', '-u', user, '-p', password, host], {
