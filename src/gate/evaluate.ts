@@ -75,6 +75,9 @@ export class Evaluator {
     const settled = ['REVOKED', 'NO_POLICY', 'OFF', 'EXCEPTION'].includes(first.reason.code);
     const findings = settled || governing === null ? [] : await this.#findings(governing, question);
     const decision = settled ? first : this.#decide(governing, question, findings);
+    if (decision.reason.code === 'CANNOT_VERIFY') {
+      return this.verdicts.lastAllow(key, governing?.policy.authGrace ?? 0) ?? decision;
+    }
     this.verdicts.set(key, decision, epoch);
     return decision;
   }

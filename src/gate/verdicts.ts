@@ -16,6 +16,7 @@ export interface VerdictKey {
 
 interface Entry {
   readonly decision: Decision;
+  readonly madeAt: number;
   readonly usableUntil: number;
 }
 
@@ -40,6 +41,18 @@ export class VerdictCache {
     return entry.decision;
   }
 
+  /**
+   * An allow that is past its time here but not older than `grace` ms, and whose own evidence still
+   * stands: for as long as nobody can be asked (`authGrace`).
+   */
+  lastAllow(key: VerdictKey, grace: number): Decision | undefined {
+    const entry = this.#entries.get(keyText(key));
+    const now = this.#now().getTime();
+    if (entry?.decision.decision !== 'allow' || now - entry.madeAt >= grace) return undefined;
+    const ends = entry.decision.validUntil?.getTime() ?? Infinity;
+    return now < ends ? entry.decision : undefined;
+  }
+
   /** To be taken before evidence is read, and given to {@link set}: what was forgotten meanwhile is not kept. */
   epoch(): number {
     return this.#epoch;
@@ -49,19 +62,18 @@ export class VerdictCache {
   set(key: VerdictKey, decision: Decision, epoch: number): void {
     if (decision.reason.code === 'CANNOT_VERIFY' || epoch !== this.#epoch) return;
     const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
-    const usableUntil = Math.min(
-      this.#now().getTime() + ttl,
-      decision.validUntil?.getTime() ?? Infinity,
-    );
+    const madeAt = this.#now().getTime();
+    const usableUntil = Math.min(madeAt + ttl, decision.validUntil?.getTime() ?? Infinity);
+    const entry = { decision, madeAt, usableUntil };
     const text = keyText(key);
-    this.#entries.set(text, { decision, usableUntil });
+    this.#entries.set(text, entry);
     const subject = subjectText(key.repository, key.digest);
     let keys = this.#bySubject.get(subject);
     if (keys === undefined || keys.size >= 256) {
       // Tags are the client's to invent: what is over the bound is simply judged again.
       for (const old of keys ?? []) this.#entries.delete(old);
       keys = new Set();
-      this.#entries.set(text, { decision, usableUntil });
+      this.#entries.set(text, entry);
     }
     keys.add(text);
     this.#bySubject.set(subject, keys);
