@@ -27,7 +27,13 @@ const DENY_TTL = 3_000;
 /** Remembers verdicts; bounded, and exact about what they stand on. */
 export class VerdictCache {
   readonly #entries = new LRUCache<string, Entry>({ max: 50_000 });
-  readonly #bySubject = new LRUCache<string, Set<string>>({ max: 50_000 });
+  // A subject that is pushed out takes its verdicts with it: what could not be forgotten is not kept.
+  readonly #bySubject = new LRUCache<string, Set<string>>({
+    max: 50_000,
+    dispose: (keys) => {
+      for (const key of keys) this.#entries.delete(key);
+    },
+  });
   readonly #now: Clock;
   #epoch = 0;
 
@@ -64,27 +70,22 @@ export class VerdictCache {
     const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
     const madeAt = this.#now().getTime();
     const usableUntil = Math.min(madeAt + ttl, decision.validUntil?.getTime() ?? Infinity);
-    const entry = { decision, madeAt, usableUntil };
     const text = keyText(key);
-    this.#entries.set(text, entry);
     const subject = subjectText(key.repository, key.digest);
     let keys = this.#bySubject.get(subject);
+    // Tags are the client's to invent: beyond a bound the subject starts anew.
     if (keys === undefined || keys.size >= 256) {
-      // Tags are the client's to invent: what is over the bound is simply judged again.
-      for (const old of keys ?? []) this.#entries.delete(old);
       keys = new Set();
-      this.#entries.set(text, entry);
+      this.#bySubject.set(subject, keys);
     }
     keys.add(text);
-    this.#bySubject.set(subject, keys);
+    this.#entries.set(text, { decision, madeAt, usableUntil });
   }
 
   /** Drops all verdicts on a digest in a repository: its evidence changed. */
   forget(repository: Repository, digest: Digest): void {
     this.#epoch++;
-    const subject = subjectText(repository, digest);
-    for (const key of this.#bySubject.get(subject) ?? []) this.#entries.delete(key);
-    this.#bySubject.delete(subject);
+    this.#bySubject.delete(subjectText(repository, digest));
   }
 }
 
