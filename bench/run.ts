@@ -6,12 +6,13 @@ import { findClient, missing } from '../test/support/clients.ts';
 import { manifest } from './measures/manifest.ts';
 import { sign } from './measures/sign.ts';
 import { start } from './measures/start.ts';
+import { store } from './measures/store.ts';
 import type { Measure } from './support/measure.ts';
 import { keepsBound } from './support/measure.ts';
 import type { Report } from './support/report.ts';
 import { machine, table } from './support/report.ts';
 
-const MEASURES: readonly Measure[] = [start, sign, manifest];
+const MEASURES: readonly Measure[] = [start, sign, manifest, store];
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },
