@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createNetServer } from 'node:net';
 import { join } from 'node:path';
 import type { Config, RegistryConfig } from './config/config.ts';
+import { withPort } from './config/listen.ts';
 import { createAccess } from './gate/access.ts';
 import { createGate } from './gate/gate.ts';
 import { Holds } from './gate/hold.ts';
@@ -87,7 +88,7 @@ export async function startService(given: Config, options: ServiceOptions): Prom
 async function start(given: Config, options: ServiceOptions, closers: Closers): Promise<Service> {
   const { log, version } = options;
   const now = options.clock ?? systemClock;
-  const config = await withPort(given);
+  const config = await withFreePort(given);
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const store = await openStore({ data: config.data, store: config.store, clock: now });
   closers.add(() => store.close());
@@ -159,7 +160,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
 }
 
 /** Takes a free port where 0 was asked for: names with it are needed before the listener is. */
-async function withPort(config: Config): Promise<Config> {
+async function withFreePort(config: Config): Promise<Config> {
   if (config.listen.port !== 0) return config;
   const probe = createNetServer();
   await new Promise<void>((resolve, reject) => {
@@ -167,13 +168,7 @@ async function withPort(config: Config): Promise<Config> {
   });
   const { port } = probe.address() as AddressInfo;
   await new Promise((resolve) => probe.close(resolve));
-  const named = (host: string): string => host.replace(/:0$/, `:${port}`);
-  const registries = config.registries.map((one) => ({
-    ...one,
-    host: named(one.host),
-    aliases: one.aliases.map(named),
-  }));
-  return { ...config, listen: { ...config.listen, port }, registries };
+  return withPort(config, port);
 }
 
 async function openRegistries(

@@ -3,6 +3,7 @@ import { isLoopback } from '../lib/loopback.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { parseHost } from '../oci/reference.ts';
+import type { Config } from './config.ts';
 
 /** An address to listen on. */
 export interface ListenAddress {
@@ -58,4 +59,26 @@ export function impliedNames({ host, port }: ListenAddress): RegistryNames {
   const aliases = new Set(['127.0.0.1', '[::1]'].map(canonical));
   if (!isWildcard(host)) aliases.add(canonical(own));
   return { host: canonical('localhost'), aliases: [...aliases] };
+}
+
+/**
+ * The configuration once the port is known that the system chose for port 0: registries that are
+ * named after the address, and the access rules that name them, get it.
+ */
+export function withPort(config: Config, port: number): Config {
+  const named = (host: string): string => host.replace(/:0$/, `:${port}`);
+  const registries = config.registries.map((one) => ({
+    ...one,
+    host: named(one.host),
+    aliases: one.aliases.map(named),
+  }));
+  const access = config.access.map((rule) => ({
+    ...rule,
+    repositories: rule.repositories.map((pattern) => {
+      const [host = '', ...path] = pattern.segments;
+      const segments = [named(host), ...path];
+      return { text: segments.join('/'), segments };
+    }),
+  }));
+  return { ...config, listen: { ...config.listen, port }, registries, access };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { withPort } from '../../src/config/listen.ts';
 import { configFolder } from '../support/configuration.ts';
 
 const { load } = configFolder();
@@ -18,4 +19,26 @@ describe('names of a registry that nobody named', () => {
       expect(config.registries).toMatchObject([{ host, aliases }]);
     },
   );
+
+  it('carry the real port once that is known, also in access rules', async () => {
+    const yaml = `
+listen: localhost:0
+identities: { htpasswd: u }
+access: [{ repositories: ["\${registry}/a", "127.0.0.1:0/b/*", "**"], pull: ["*"] }]`;
+    const config = withPort(await load({ yaml }), 40_001);
+    expect(config).toMatchObject({
+      listen: { port: 40_001 },
+      registries: [{ host: 'localhost:40001', aliases: ['127.0.0.1:40001', '[::1]:40001'] }],
+    });
+    expect(config.access[0]?.repositories.map((pattern) => pattern.text)).toEqual([
+      'localhost:40001/a',
+      'localhost:40001/b/*',
+      '**',
+    ]);
+    const named = await load({
+      flags: { listen: 'localhost:0' },
+      env: { COUNTERSIGN_HOST: 'r.example.com' },
+    });
+    expect(withPort(named, 40_001).registries).toEqual(named.registries);
+  });
 });

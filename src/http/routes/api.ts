@@ -3,6 +3,7 @@ import { refused, refusedByFailure } from '../../gate/outcome.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { essence } from '../../oci/manifest.ts';
 import { sendRefusal, sendRelayed } from '../answer.ts';
 import { CHALLENGE, dropBody, factsOf, identify, registryFor } from '../exchange.ts';
 import type { HttpPorts } from '../ports.ts';
@@ -102,6 +103,10 @@ async function answered(
   }
   let body: JsonObject = {};
   if (request.method === 'POST') {
+    // A page of another origin can make a browser send any other type without asking first (CSRF): on
+    // the administrator's machine it would speak with an administrator's rights.
+    if (essence(request.headers['content-type'] ?? '') !== 'application/json')
+      return refused('REQUEST_INVALID', 'expected Content-Type: application/json');
     const parsed = parseJson(request.body instanceof Buffer ? request.body : Buffer.alloc(0), {
       maxBytes: LIMITS.apiBodyBytes,
     });
