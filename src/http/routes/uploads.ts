@@ -13,18 +13,24 @@ export async function startUpload(
 ): Promise<void> {
   const refusal = ports.gate.authoriser.check(r.caller, 'push', repository);
   if (refusal !== null) return refuse(r, refusal);
-  const query = new URLSearchParams(r.query);
-  const from = query.get('from');
-  if (query.has('mount') && from !== null) {
-    // Only what the caller may read can be mounted; else it becomes an ordinary upload (DESIGN 4.3).
+  const asked = new URLSearchParams(r.query);
+  const query = new URLSearchParams();
+  for (const name of ['digest', 'digest-algorithm']) {
+    const value = asked.get(name);
+    if (value !== null) query.set(name, value);
+  }
+  const [mount, from] = [asked.get('mount'), asked.get('from')];
+  if (mount !== null && from !== null) {
+    // Only what the caller may read can be mounted; else, and where no source is named (registries
+    // then look everywhere), it becomes an ordinary upload (DESIGN 4.3).
     const source = repositoryOf(r.registry.host, from);
-    const readable =
-      source.ok && ports.gate.authoriser.check(r.caller, 'pull', source.value) === null;
-    if (!readable || query.getAll('from').length > 1 || query.getAll('mount').length > 1) {
-      return pass(r, 'POST', `/v2/${path}/blobs/uploads/`, false);
+    if (source.ok && ports.gate.authoriser.check(r.caller, 'pull', source.value) === null) {
+      query.set('mount', mount);
+      query.set('from', from);
     }
   }
-  return pass(r, 'POST', withQuery(`/v2/${path}/blobs/uploads/`, r.query), query.has('digest'));
+  const target = withQuery(`/v2/${path}/blobs/uploads/`, query.toString());
+  return pass(r, 'POST', target, query.has('digest'));
 }
 
 /** One step of an upload (distribution-spec end-5, end-6, end-13, end-14). */
