@@ -32,7 +32,7 @@ const finding = (status: Status, reason: string, more: Partial<Finding> = {}): F
 
 /**
  * Finds the classic cosign signatures of the subject and verifies them with the authorities' keys.
- * One finding for each (payload, authority) that holds; at most a few for what does not; one
+ * One finding for each (payload, key) that holds; at most a few for what does not; one
  * `absent` where there is no signature; one `inconclusive` for all that could not be read.
  */
 export async function verifyCosign(
@@ -108,7 +108,7 @@ function summarise(judged: readonly (Finding | Unread)[], total: number): readon
   for (const one of judged) {
     if ('unread' in one) unread.push(one.unread);
     // ECDSA signatures are malleable: what counts once is the payload and who signed it, never the signature's bytes.
-    else if (one.status === 'valid') valid.set(`${one.evidence} ${one.authority}`, one);
+    else if (one.status === 'valid') valid.set(`${one.evidence} ${one.keyId}`, one);
     else invalid.push(one);
   }
   const out = [...valid.values(), ...invalid.slice(0, INVALID_FINDINGS)];
