@@ -41,7 +41,7 @@ describe('the starter policies', () => {
       for (const name of readdirSync(folder).filter((file) => file.endsWith('.yaml'))) {
         const head = readFileSync(join(folder, name), 'utf8').split('\nversion:')[0] ?? '';
         const comment = head.split('\n').filter((line) => line.startsWith('#'));
-        expect(comment.length, name).toBeGreaterThan(3);
+        expect(`${name} ${comment.length > 3}`).toBe(`${name} true`);
       }
     });
 

@@ -1,97 +1,22 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { Repository } from '../../src/oci/reference.ts';
-import { decide } from '../../src/policy/decide.ts';
-import type { Decision, DecisionSubject } from '../../src/policy/decision.ts';
-import type { Governing, Judging, Policy, SignatureRule } from '../../src/policy/policy.ts';
 import type { Finding } from '../../src/trust/format.ts';
-
-const NOW = new Date('2026-06-01T00:00:00Z');
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
-const REPOSITORY = 'registry.example.com/prod/app' as Repository;
-const DIGEST = `sha256:ab12cd34ef56${'0'.repeat(52)}` as Digest;
-const SUBJECT: DecisionSubject = {
-  action: 'pull',
-  repository: REPOSITORY,
-  digest: DIGEST,
-  tag: '1.2',
-  revocations: [],
-};
-const IMAGE = 'registry.example.com/prod/app:1.2 (sha256:ab12cd34ef56)';
-
-const rule = (more: Partial<SignatureRule> = {}): SignatureRule => ({
-  by: ['release-bot', 'security'],
-  atLeast: 2,
-  formats: ['cosign'],
-  maxAge: null,
-  ...more,
-});
-
-function judging(more: Partial<Policy> = {}): Judging {
-  const policy: Policy = {
-    name: 'production',
-    images: [],
-    mode: 'enforce',
-    push: 'reject',
-    tags: 'registry',
-    require: [rule()],
-    signedAs: [],
-    bindTag: false,
-    digests: 'any',
-    blobs: 'open',
-    delete: 'deny',
-    holdFor: 1,
-    authGrace: 0,
-    exceptions: [],
-    floor: false,
-    source: 'p.yaml:1',
-    ...more,
-  };
-  return { policy, signedNames: [REPOSITORY] };
-}
-
-const governing = (
-  more: Partial<Policy> = {},
-  ...floors: readonly Partial<Policy>[]
-): Governing => ({
-  ...judging(more),
-  floors: floors.map((floor) => judging({ name: 'baseline', floor: true, ...floor })),
-  revision: 'r1',
-});
-
-const signed = (authority: string, more: Partial<Finding> = {}): Finding => ({
-  format: 'cosign',
-  authority,
-  keyId: `key of ${authority}`,
-  status: 'valid',
-  reason: 'verified',
-  signed: { repository: REPOSITORY, tag: '1.2' },
-  signedAt: { time: new Date(NOW.getTime() - HOUR), trusted: false },
-  evidence: null,
-  annotations: {},
-  ...more,
-});
-const unreadable = (more: Partial<Finding> = {}): Finding => ({
-  ...signed('x'),
-  authority: null,
-  keyId: null,
-  status: 'inconclusive',
-  reason: 'the registry did not answer',
-  signed: null,
-  signedAt: null,
-  ...more,
-});
-const BOTH = [signed('release-bot'), signed('security')];
-
-const verdict = (decision: Decision): string => `${decision.decision} ${decision.reason.code}`;
-const judge = (
-  policy: Governing | null,
-  findings: readonly Finding[],
-  subject: Partial<DecisionSubject> = {},
-  now = NOW,
-): Decision => decide(policy, { ...SUBJECT, ...subject }, findings, now);
+import {
+  NOW,
+  HOUR,
+  DAY,
+  REPOSITORY,
+  DIGEST,
+  IMAGE,
+  rule,
+  governing,
+  signed,
+  unreadable,
+  BOTH,
+  verdict,
+  judge,
+} from './judging.ts';
 
 describe('a decision', () => {
   it('denies what no policy governs', () => {
@@ -514,106 +439,5 @@ describe('a floor', () => {
   it('is not opened by push: allow of the policy', () => {
     const decision = judge(governing({ push: 'allow' }, {}), [], { action: 'push' });
     expect(verdict(decision)).toBe('deny NOT_TRUSTED');
-  });
-});
-
-describe('any decision', () => {
-  const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._+@-]{0,39}$/);
-  const finding = fc.record({
-    format: fc.constantFrom('cosign' as const, 'notation' as const),
-    authority: fc.option(fc.oneof(name, fc.constantFrom('release-bot', 'security')), { nil: null }),
-    keyId: fc.option(fc.constantFrom('k1', 'k2', 'k3'), { nil: null }),
-    status: fc.constantFrom(
-      'valid' as const,
-      'invalid' as const,
-      'absent' as const,
-      'inconclusive' as const,
-    ),
-    reason: fc.string({ unit: 'binary', maxLength: 300 }),
-    signed: fc.option(fc.constant({ repository: REPOSITORY, tag: '1.2' }), { nil: null }),
-    signedAt: fc.option(fc.constant({ time: NOW, trusted: false }), { nil: null }),
-    evidence: fc.constant(null),
-    annotations: fc.constant({}),
-  });
-  const cases = fc.record({
-    policy: name,
-    by: fc.uniqueArray(fc.oneof(name, fc.constantFrom('release-bot', 'security')), {
-      minLength: 1,
-      maxLength: 64,
-    }),
-    rules: fc.integer({ min: 0, max: 16 }),
-    findings: fc.array(finding, { maxLength: 70 }),
-    path: fc.stringMatching(/^[a-z0-9]{1,80}(?:\/[a-z0-9]{1,70}){0,2}$/),
-    tag: fc.option(fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/), { nil: null }),
-    mode: fc.constantFrom('enforce' as const, 'warn' as const, 'off' as const),
-    text: fc.string({ unit: 'binary', minLength: 1, maxLength: 300 }),
-    excepted: fc.boolean(),
-    revoked: fc.constantFrom('tag' as const, 'digest' as const, 'key' as const, null),
-  });
-
-  const decideCase = (c: typeof cases extends fc.Arbitrary<infer T> ? T : never): Decision => {
-    const repository = `registry.example.com/${c.path}` as Repository;
-    const expires = new Date(NOW.getTime() + DAY);
-    const policy = judging({
-      name: c.policy,
-      mode: c.mode,
-      require: Array.from({ length: c.rules }, () => rule({ by: c.by, atLeast: c.by.length })),
-      exceptions: c.excepted
-        ? [{ digest: DIGEST, reason: c.text, approvedBy: c.text, expires }]
-        : [],
-    });
-    const revocation = {
-      tag: [{ kind: 'tag' as const, repository, tag: c.tag ?? 'x', reason: c.text }],
-      digest: [{ kind: 'digest' as const, repository, digest: DIGEST, reason: c.text }],
-      key: [{ kind: 'key' as const, keyId: 'k1', reason: c.text }],
-    };
-    const revocations = c.revoked === null ? [] : revocation[c.revoked];
-    const subject = { ...SUBJECT, repository, tag: c.tag, revocations };
-    return decide({ ...policy, floors: [], revision: 'r' }, subject, c.findings, NOW);
-  };
-
-  it('has a message of one printable ASCII line of at most 180 characters, with digest and policy', () => {
-    fc.assert(
-      fc.property(cases, (c) => {
-        const { reason } = decideCase(c);
-        expect(reason.message).toMatch(/^[\x20-\x7e]{1,180}$/);
-        expect(reason.message).toContain('(sha256:ab12cd34ef56)');
-        if (reason.code === 'NOT_TRUSTED') expect(reason.message).toContain(`policy ${c.policy} `);
-        if (reason.code === 'NOT_TRUSTED' && c.rules > 0) expect(reason.message).toContain(c.by[0]);
-      }),
-      { numRuns: 2000 },
-    );
-  });
-
-  it('allows with TRUSTED only what as many different authorities signed', () => {
-    fc.assert(
-      fc.property(cases, (c) => {
-        const { reason } = decideCase(c);
-        if (reason.code !== 'TRUSTED') return;
-        const signers = new Set(
-          c.findings.filter((f) => f.status === 'valid').map((f) => f.authority),
-        );
-        expect(c.by.every((authority) => signers.has(authority))).toBe(true);
-      }),
-      { numRuns: 2000 },
-    );
-  });
-
-  it('never turns from deny to allow when a finding is taken away', () => {
-    fc.assert(
-      fc.property(cases, (c) => {
-        const all = decideCase(c);
-        const fewer = decideCase({ ...c, findings: c.findings.slice(1) });
-        if (all.decision === 'deny') expect(fewer.decision).toBe('deny');
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  it('is the same for the same input, and leaves its input as it was', () => {
-    const input = governing({}, { mode: 'warn' });
-    const copy = structuredClone(input);
-    expect(judge(input, BOTH)).toEqual(judge(input, BOTH));
-    expect(input).toEqual(copy);
   });
 });

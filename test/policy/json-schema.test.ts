@@ -47,7 +47,7 @@ describe('the JSON schema for editors', () => {
       const text = readFileSync(join(POLICIES, name), 'utf8');
       const up = name.includes('/') ? '..' : '.';
       expect(text.split('\n')[0]).toBe(`# yaml-language-server: $schema=${up}/policy.schema.json`);
-      expect(await valid(parse(text)), name).toBe(true);
+      expect([name, await valid(parse(text))]).toEqual([name, true]);
     }
   });
 

@@ -2,12 +2,17 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll } from 'vitest';
 import type { LoadOptions, LoadedPolicies } from '../../src/policy/load.ts';
 import { loadPolicies } from '../../src/policy/load.ts';
 
 /** What tests read policies with. */
 export const OPTIONS: LoadOptions = { registryHost: 'registry.example.com', formats: ['cosign'] };
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
 
 /** A fresh public key in PEM. */
 export function publicKeyPem(): string {
@@ -15,10 +20,10 @@ export function publicKeyPem(): string {
   return publicKey.export({ type: 'spki', format: 'pem' }) as string;
 }
 
-/** A folder with these files, gone when the test is finished. */
+/** A folder with these files, gone when the tests of the file are finished. */
 export function folderOf(files: Readonly<Record<string, string>>): string {
   const dir = mkdtempSync(join(tmpdir(), 'countersign-policy-'));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  folders.push(dir);
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(dirname(join(dir, name)), { recursive: true });
     writeFileSync(join(dir, name), text);

@@ -14,7 +14,7 @@ interface Watched {
   readonly dir: string;
   readonly watch: PolicyWatch;
   readonly changes: readonly PolicyChange[];
-  write(name: string, text: string): void;
+  readonly write: (name: string, text: string) => void;
 }
 
 /** Watches a folder; the interval is an hour where the test itself says when to look. */
