@@ -15,11 +15,12 @@ describe('a newcomer', () => {
     const shown = await run('npm', ['run', 'demo'], { cwd: ROOT, timeout: 60_000 });
     expect(shown).toMatchObject({ code: 0 });
     const story = [
-      /push.*unsigned|unsigned.*push/i,
-      /not signed: policy \S+ needs \S+/,
-      /sign/i,
-      /histor/i,
-      /serve --upstream/,
+      /refused .*not signed: policy \S+ needs \S+/,
+      /accepted .* signed/,
+      /accepted .* waits for a signature/,
+      /accepted .* served/,
+      /^The record/m,
+      /countersign serve --upstream/,
     ];
     for (const line of story) expect(shown.output).toMatch(line);
   }, 90_000);

@@ -1,8 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Digest } from '../../src/oci/digest.ts';
-import { clientPath } from '../support/clients.ts';
 import type { CosignKey, CosignName } from '../support/cosign.ts';
 import { cosignSign, cosignVerify, generateCosignKey } from '../support/cosign.ts';
 import type { Service, Site } from '../support/countersign.ts';
@@ -10,8 +8,7 @@ import { createSite, startService } from '../support/countersign.ts';
 import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerRegistry } from '../support/docker-registry.ts';
 import { startDockerRegistry, writeHtpasswd } from '../support/docker-registry.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { run } from '../support/run.ts';
+import { buildImage, pushImage } from '../support/image.ts';
 import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
@@ -20,8 +17,8 @@ const TYPES = ['ed25519', 'ecdsa-p256', 'rsa'];
 const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 
 describeWithClients(
-  'signatures shared with cosign',
-  ['docker-registry', 'cosign-2', 'cosign-3', 'skopeo-1.18', 'htpasswd'],
+  'the command line and the gate beside cosign',
+  ['docker-registry', 'cosign-2', 'cosign-3', 'htpasswd'],
   () => {
     const scope = suiteScope();
     let site: Site;
@@ -37,6 +34,7 @@ describeWithClients(
       foreign = await generateCosignKey('cosign-2', join(scope.folder(), 'cosign'));
     });
 
+    // What the format is made of is in cosign-format.test.ts; this is what a person does.
     const signAs = async (name: string, key: string): Promise<void> => {
       expect(await site.cli(['sign', at(name), '--key', key])).toMatchObject({ code: 0 });
     };
@@ -62,49 +60,6 @@ describeWithClients(
         expect(accepted.stdout).toContain(image(`${type}\n`).digest);
         expect((await cosignVerify(cosign, name, foreign.publicKey)).code).not.toBe(0);
       });
-
-      it('is accepted by skopeo, which refuses a wrong key', async () => {
-        const name = at(`ours/${type}:1`);
-        expect(await skopeoVerify(scope.folder(), name, publicKey(type))).toMatchObject({
-          code: 0,
-        });
-        const refused = await skopeoVerify(scope.folder(), name, foreign.publicKey);
-        expect(refused.code).not.toBe(0);
-        expect(refused.output).not.toMatch(/sigstore disabled/);
-      });
-    });
-
-    it('our signature on an index reaches its children', async () => {
-      const children = [image('amd64\n'), image('arm64\n')];
-      await pushImage(registry.url, 'ours/multi', buildIndex(children), '1');
-      await signAs('ours/multi:1', 'ed25519');
-      const digests: Digest[] = [buildIndex(children).digest, ...children.map((c) => c.digest)];
-      for (const digest of digests) {
-        const name = at(`ours/multi@${digest}`);
-        expect(await cosignVerify('cosign-2', name, publicKey('ed25519'))).toMatchObject({
-          code: 0,
-        });
-      }
-    });
-
-    it('several signers leave each other in place', async () => {
-      await pushImage(registry.url, 'both/app', image('both\n'), '1');
-      const name = at(`both/app@${image('both\n').digest}`);
-      await signAs('both/app:1', 'ed25519');
-      expect(await cosignSign('cosign-2', name, foreign)).toMatchObject({ code: 0 });
-      await signAs('both/app:1', 'rsa');
-      for (const key of [publicKey('ed25519'), foreign.publicKey, publicKey('rsa')]) {
-        expect(await cosignVerify('cosign-2', name, key)).toMatchObject({ code: 0 });
-      }
-    });
-
-    it('annotations that we sign are those that cosign reads', async () => {
-      await pushImage(registry.url, 'noted/app', image('noted\n'), '1');
-      const args = ['sign', at('noted/app:1'), '--key', 'ecdsa-p256', '-a', 'build=42'];
-      expect(await site.cli(args)).toMatchObject({ code: 0 });
-      const seen = await cosignVerify('cosign-2', at('noted/app:1'), publicKey('ecdsa-p256'));
-      expect(seen.code).toBe(0);
-      expect(seen.stdout).toMatch(/"build":\s*"42"/);
     });
 
     describe('at the gate', () => {
@@ -166,23 +121,4 @@ access:
 async function fetchStatus(url: string): Promise<number> {
   const accept = 'application/vnd.oci.image.manifest.v1+json';
   return (await fetch(url, { headers: { accept } })).status;
-}
-
-/** Copies an image with skopeo under a policy that demands a sigstore signature by the key. */
-async function skopeoVerify(folder: string, name: string, key: string) {
-  const policy = join(folder, 'sigstore-policy.json');
-  const rule = { type: 'sigstoreSigned', keyPath: key };
-  writeFileSync(
-    policy,
-    JSON.stringify({ default: [{ type: 'reject' }], transports: { docker: { '': [rule] } } }),
-  );
-  const lookup = join(folder, 'registries.d');
-  mkdirSync(lookup, { recursive: true });
-  writeFileSync(join(lookup, 'all.yaml'), 'default-docker:\n  use-sigstore-attachments: true\n');
-  const args = ['--policy', policy, '--registries.d', lookup, 'copy', '--src-tls-verify=false'];
-  return run(clientPath('skopeo-1.18'), [
-    ...args,
-    `docker://${name}`,
-    `dir:${join(folder, 'copied')}`,
-  ]);
 }
