@@ -166,13 +166,10 @@ export class Holds {
     }
   }
 
-  async #laterWasGiven(hold: Hold): Promise<boolean> {
-    const given = await this.#gate.ports.store.holds({
-      repository: hold.repository,
-      tag: hold.tag,
-      states: ['promoted', 'promoting'],
-    });
-    return given.some((other) => other.id > hold.id);
+  /** True where a later push of the tag was given, or is about to be. */
+  async #laterWasGiven({ id, repository, tag }: Hold): Promise<boolean> {
+    const states = ['promoted', 'promoting'] as const;
+    return (await this.#gate.ports.store.holds({ repository, tag, states, after: id })).length > 0;
   }
 
   #move(
