@@ -1,3 +1,4 @@
+import { LIMITS } from '../lib/limits.ts';
 import type { FormatName } from '../trust/format.ts';
 import type { FieldsOf } from './fields.ts';
 import {
@@ -106,7 +107,7 @@ export function policyJsonSchema(formats: readonly FormatName[]): Schema {
   );
   const authority = part(
     'authority',
-    { name: NAMED, keys: several({ type: 'string', minLength: 1 }, 1, 100) },
+    { name: NAMED, keys: several({ type: 'string', minLength: 1 }, 1, LIMITS.policyKeys) },
     ['name', 'keys'],
   );
   return {

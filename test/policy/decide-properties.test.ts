@@ -86,17 +86,18 @@ describe('any decision', () => {
   });
 
   it('allows with TRUSTED only what as many different authorities signed', () => {
+    let trusted = 0;
     fc.assert(
       fc.property(cases, (c) => {
-        const { reason } = decideCase(c);
-        if (reason.code !== 'TRUSTED') return;
-        const signers = new Set(
-          c.findings.filter((f) => f.status === 'valid').map((f) => f.authority),
-        );
-        expect(c.by.every((authority) => signers.has(authority))).toBe(true);
+        if (decideCase(c).reason.code !== 'TRUSTED') return;
+        trusted++;
+        const valid = c.findings.filter((each) => each.status === 'valid');
+        const signers = new Set(valid.map((each) => each.authority));
+        expect(c.by.filter((authority) => !signers.has(authority))).toEqual([]);
       }),
-      { numRuns: 2000 },
+      { numRuns: 3000 },
     );
+    expect(trusted).toBeGreaterThan(0);
   });
 
   it('never turns from deny to allow when a finding is taken away', () => {
