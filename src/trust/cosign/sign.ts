@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Signer } from '../../keys/key.ts';
 import { verifySignature } from '../../keys/verify.ts';
-import { CountersignError } from '../../lib/errors.ts';
+import { codeOf, CountersignError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { mapParallel } from '../../lib/parallel.ts';
 import type { Clock } from '../../lib/time.ts';
@@ -16,7 +16,7 @@ import type { Payload } from './payload.ts';
 import { makePayload, parsePayload, sameClaim } from './payload.ts';
 
 const WIDTH = 8;
-const ATTEMPTS = 16;
+const ATTEMPTS = 32;
 const LONGEST_PAUSE = 1000;
 const CREATOR = 'countersign';
 
@@ -60,24 +60,46 @@ export async function signCosign(
   }
   const layer = await signedLayer(payload, signer);
   await sink.putBlob(layer.digest, payload);
+  let contended = false;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     // A pause that grows and differs between signers, so that two of them do not keep step.
     if (attempt > 0) await sleep(Math.random() * Math.min(LONGEST_PAUSE, 25 * 2 ** attempt));
     const next = current === null ? firstManifest(layer) : extend(current, layer);
     await sink.putBlob(next.config.digest, next.config.bytes);
     const before = await readTag(sink, tag);
-    if (!sameBytes(before, current)) {
+    if (sameBytes(before, current)) {
+      await putTag(sink, tag, next.bytes, contended ? 6 : 2);
+      current = await readTag(sink, tag);
+    } else {
       current = before;
-      continue;
     }
-    await sink.putManifest(tag, next.bytes, MEDIA.ociManifest);
-    current = await readTag(sink, tag);
     if (current !== null && holds(current.manifest, layer)) return { written: true };
+    contended = true;
   }
   throw new CountersignError(
     'UPSTREAM_UNAVAILABLE',
     `the signature was lost to other signers ${ATTEMPTS} times; run the command again`,
   );
+}
+
+/**
+ * Writes the tag, then lets `patience` times as long pass as that took: a writer that read just
+ * before our write ends its own about one write later, and what it overwrote is seen only then.
+ */
+async function putTag(
+  sink: EvidenceSink,
+  tag: string,
+  bytes: Uint8Array,
+  patience: number,
+): Promise<void> {
+  const began = performance.now();
+  try {
+    await sink.putManifest(tag, bytes, MEDIA.ociManifest);
+  } catch (error) {
+    // docker-registry says that the digest is not that of the content when two writers meet.
+    if (codeOf(error) !== 'DIGEST_INVALID') throw error;
+  }
+  await sleep(Math.min(LONGEST_PAUSE, patience * (performance.now() - began)));
 }
 
 interface Current {
