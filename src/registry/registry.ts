@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { resolve } from 'node:path';
 import { CountersignError, messageOf } from '../lib/errors.ts';
 import type { Clock } from '../lib/time.ts';
 import { systemClock } from '../lib/time.ts';
@@ -21,7 +22,10 @@ const SWEEP_MS = 3_600_000;
 const MAX_UPLOADS = 1000;
 
 export interface RegistryOptions {
-  /** The folder that holds everything; made when missing. One process at a time. */
+  /**
+   * The folder that holds everything; made when missing. Only one process may use it at a time, which
+   * the caller sees to (the service locks the data folder around it).
+   */
   readonly root: string;
   readonly clock?: Clock;
   /** Most upload sessions at once (default 1000). */
@@ -46,10 +50,36 @@ export interface Registry {
  * Opens the embedded registry: the OCI distribution API (spec 1.1) over a folder of content-addressed
  * files. Every 2xx to a push or a delete is on disk before it leaves; a process killed at any point
  * leaves nothing half-written that is ever served. Bytes that nothing refers to any more are kept.
+ * Throws STORE_UNAVAILABLE where the folder cannot be used, or this process has it open already.
  */
 export async function createRegistry(options: RegistryOptions): Promise<Registry> {
-  const stores = await openStores(options);
-  const onError = options.onError ?? (() => undefined);
+  const root = resolve(options.root);
+  if (openRoots.has(root))
+    throw new CountersignError(
+      'STORE_UNAVAILABLE',
+      `the folder ${root} is already in use by another registry of this process`,
+    );
+  openRoots.add(root);
+  try {
+    return openedRegistry(await openStores(options), options.onError ?? (() => undefined), () =>
+      openRoots.delete(root),
+    );
+  } catch (error) {
+    openRoots.delete(root);
+    if (systemCode(error) === undefined) throw error;
+    const message = `the registry cannot use its folder ${root}: ${messageOf(error)}`;
+    throw new CountersignError('STORE_UNAVAILABLE', message, { cause: error });
+  }
+}
+
+// Two over one folder would clear each other's temporary files and not see each other's locks.
+const openRoots = new Set<string>();
+
+function openedRegistry(
+  stores: Stores,
+  onError: (error: unknown) => void,
+  release: () => void,
+): Registry {
   const running = new Set<Promise<void>>();
   const sweeper = setInterval(() => {
     stores.uploads.sweep().catch(onError);
@@ -63,6 +93,7 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
     close: async () => {
       clearInterval(sweeper);
       await Promise.all(running);
+      release();
     },
   };
 }

@@ -35,7 +35,7 @@ export async function listenOnSocket(options: SocketOptions): Promise<SocketRegi
   const folder = own ? options.folder : await mkdtemp(join(tmpdir(), 'countersign-'));
   const socketPath = join(folder, 'registry.sock');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // What a killed process left behind; the registry's lock says that no other one is running here.
+  // What a killed process left behind: only one process uses the folder at a time.
   await rm(socketPath, { force: true });
   const server = createServer({ requestTimeout: 0 }, registry.handler);
   await new Promise<void>((resolve, reject) => {
