@@ -146,7 +146,9 @@ async function hold(
     { kind: 'hold-add', hold: waiting },
     { kind: 'event', event: held(waiting) },
   ]);
-  return { ...outcome, held: true };
+  const name = `${waiting.repository}:${waiting.tag}`;
+  const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}`;
+  return { ...outcome, held: true, warning };
 }
 
 /** A signature: checked as what it claims to be, stored, and whatever waited for it is promoted. */
