@@ -149,6 +149,8 @@ async function index(
   const entries = new Map<string, ArchiveEntry>();
   const reader = extract();
   reader.on('entry', (header, stream, next) => {
+    // The archive's own failure is told by the archive; its entry repeats it.
+    stream.on('error', () => {});
     const refusal = note(entries, header);
     if (refusal !== undefined) {
       reader.destroy(invalidSource(`${name}: ${refusal}`));

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { Client } from 'undici';
 import { CountersignError, messageOf } from '../../lib/errors.ts';
 import { isObject, parseJson } from '../../lib/json.ts';
+import { parseReference } from '../reference.ts';
 import { printable } from '../refusal.ts';
 import type { Archive } from './archive.ts';
 import { openArchive } from './archive.ts';
@@ -60,13 +61,15 @@ async function save(
   file: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  // An image's name or id, and nothing that the engine would read as another path.
+  if (!parseReference(name).ok)
+    throw invalidSource(`expected the name of an image, found ${printable(name)}`);
   const where = address.host ?? `unix://${USUAL_SOCKET}`;
   const client = await connect(where, address.certificates);
   try {
     const answer = await client.request({
       method: 'GET',
-      // The name is one path segment to the engine's router only when its slashes stay as they are.
-      path: `/images/${encodeURIComponent(name).replaceAll('%2F', '/').replaceAll('%3A', ':')}/get`,
+      path: `/images/${name}/get`,
       headers: { host: 'docker' },
       signal: signal ?? null,
     });
