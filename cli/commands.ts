@@ -66,4 +66,8 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'let a restored database serve again, and record that',
     load: () => import('./commands/recover.ts'),
   },
+  completion: {
+    summary: 'print a completion script for bash or zsh',
+    load: () => import('./commands/completion.ts'),
+  },
 };
