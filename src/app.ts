@@ -11,7 +11,7 @@ import type { GateRegistry } from './gate/ports.ts';
 import { PoliciesInForce } from './gate/policies-in-force.ts';
 import { openTrustState } from './gate/trust-state.ts';
 import type { Upstream, UpstreamOptions } from './gate/upstream.ts';
-import { openUpstream } from './gate/upstream.ts';
+import { openUpstream } from './gate/http-upstream.ts';
 import { openHtpasswd } from './http/htpasswd.ts';
 import type { Htpasswd } from './http/htpasswd.ts';
 import { createListener } from './http/listener.ts';

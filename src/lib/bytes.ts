@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 /** Lower-case hex SHA-256 of the bytes. */
 export function sha256Hex(bytes: Uint8Array | string): string {
@@ -8,11 +8,6 @@ export function sha256Hex(bytes: Uint8Array | string): string {
 /** SHA-256 of the bytes, 32 bytes. */
 export function sha256(bytes: Uint8Array | string): Buffer {
   return createHash('sha256').update(bytes).digest();
-}
-
-/** Compares two secrets without telling by time where they differ; the lengths need not match. */
-export function constantTimeEqual(a: string | Uint8Array, b: string | Uint8Array): boolean {
-  return timingSafeEqual(sha256(a), sha256(b));
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

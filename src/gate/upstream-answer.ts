@@ -1,0 +1,72 @@
+import type { Dispatcher } from 'undici';
+import { CountersignError, messageOf } from '../lib/errors.ts';
+import type { Relayed } from './upstream.ts';
+
+/** Headers of a refusal or rate limit that the client needs to act on. */
+const RELAYED_HEADERS = [
+  'www-authenticate',
+  'content-type',
+  'retry-after',
+  'ratelimit-limit',
+  'ratelimit-remaining',
+  'docker-ratelimit-source',
+];
+
+/** The error for an upstream that could not be asked; `why` is for the log. */
+export function unavailable(why: string, cause?: unknown): CountersignError {
+  return new CountersignError(
+    'UPSTREAM_UNAVAILABLE',
+    'the registry behind the gate could not be asked; try again',
+    {
+      detail: why,
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
+}
+
+/** One value of a response header; `undefined` when absent or repeated. */
+export function header(response: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = response.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** An answer that goes to the client as it is, with the headers it needs to act on it. */
+export async function relayed(response: Dispatcher.ResponseData): Promise<Relayed> {
+  const headers: Record<string, string | string[]> = {};
+  for (const name of RELAYED_HEADERS) {
+    const value = response.headers[name];
+    if (value !== undefined) headers[name] = value;
+  }
+  return {
+    kind: 'relay',
+    status: response.statusCode,
+    headers,
+    body: await readBounded(response.body, 64 * 1024),
+  };
+}
+
+/** Reads a body up to a bound; a longer one is upstream's fault and is dropped, not buffered (T-59). */
+export async function readBounded(
+  body: Dispatcher.ResponseData['body'],
+  maxBytes: number,
+): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > maxBytes) {
+        throw new CountersignError(
+          'UPSTREAM_INVALID',
+          `the registry sent more than ${maxBytes} bytes where less was expected`,
+        );
+      }
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    body.destroy();
+    if (error instanceof CountersignError) throw error;
+    throw unavailable(messageOf(error), error);
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size);
+}
