@@ -5,13 +5,14 @@ import type { Step } from '../demo/story.ts';
 import { packageVersion } from '../version.ts';
 
 const NEXT = `
-What to do next, with your own registry:
+Next, in front of your own registry (here one on localhost:5000):
 
-  countersign key generate release-bot --out policies       a signing key; its public half for the policy
-  cp -r policies/…                                          see "policies/" and docs/policy.md for starters
-  countersign policy check policies
-  countersign serve --upstream https://registry.example.com --policies policies
-  countersign push oci:build localhost:5443/team/app:1.0`;
+  mkdir -p trust/keys && cp policies/default.yaml trust/        a policy: everything signed by release-bot
+  npx countersign key generate release-bot --out trust/keys     its key
+  npx countersign serve --upstream http://localhost:5000 --policies trust
+  docker pull localhost:5443/team/app:1.0                       refused, and why
+  npx countersign sign --key release-bot localhost:5443/team/app:1.0
+  docker pull localhost:5443/team/app:1.0                       accepted`;
 
 /** `countersign demo`: the main job on a throw-away service. */
 export function define(program: Command, context: Context): void {
