@@ -123,7 +123,7 @@ function overlayRegistry(
 }
 
 /** Variables of the program that are no settings of the service. */
-const OTHERS = ['COUNTERSIGN_DEBUG', 'COUNTERSIGN_SERVER'];
+const OTHERS = ['COUNTERSIGN_DEBUG'];
 
 /** Warns of variables that are no settings: a misspelt one would otherwise be ignored in silence. */
 export function unknownVariables(env: Environment): readonly string[] {
