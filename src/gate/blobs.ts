@@ -47,7 +47,7 @@ export async function blobRefused(
     // HEAD tells only that the bytes exist, and every client asks it before it pushes.
     if (policy?.blobs !== 'linked' || policy.mode !== 'enforce' || method === 'HEAD') return null;
     const question = { registry, repository, digest, tag: null, action: 'pull', caller } as const;
-    const verdict = await gate.children.admittedBy(question, LIMITS.indexDepth);
+    const verdict = await gate.children.admittedBy(question, LIMITS.indexDepth, 'blob');
     if (verdict?.decision === 'allow') return null;
     if (verdict !== null) return refusedBy(verdict, await gate.recording.record(verdict, caller));
     const message = `${repository}@${shortDigest(digest)} is not part of any trusted image here; policy ${policy.name} serves linked blobs only`;

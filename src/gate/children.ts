@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache';
+import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { shortDigest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Evaluator, Question } from './evaluate.ts';
@@ -35,14 +37,21 @@ export class Children {
 
   /**
    * The allow that a digest inherits; a CANNOT_VERIFY denial where a parent could not be judged; or
-   * `null` where nothing admits it. A revocation of the child itself is never inherited over.
+   * `null` where nothing admits it. A manifest inherits from indexes only (`as: 'manifest'`): what an
+   * image names as a layer or config is no manifest, though its bytes may look like one (T-37). A
+   * blob inherits from whatever names it. A revocation of the digest itself is never inherited over.
    */
-  async admittedBy(question: Question, depth: number): Promise<Decision | null> {
+  async admittedBy(
+    question: Question,
+    depth: number,
+    as: 'manifest' | 'blob' = 'manifest',
+  ): Promise<Decision | null> {
     const parents = await this.#links.parents(question.repository, question.digest);
     if (parents.length === 0 || depth === 0 || this.#revoked(question)) return null;
     let unsure: Decision | null = null;
     for (const digest of parents) {
       const parent = { ...question, digest, tag: null };
+      if (as === 'manifest' && !(await this.#isIndexOf(parent, question.digest))) continue;
       const own = await this.#evaluator.judge(parent);
       const verdict =
         own.decision === 'allow' ? own : ((await this.admittedBy(parent, depth - 1)) ?? own);
@@ -51,6 +60,25 @@ export class Children {
         unsure = { ...verdict, subject: subjectOf(question) };
     }
     return unsure;
+  }
+
+  /** True where the parent's own hashed bytes are an index that names the child. Throws where they cannot be had. */
+  async #isIndexOf(parent: Question, child: Digest): Promise<boolean> {
+    const { registry, repository, digest, caller } = parent;
+    const answer = await this.#fetcher.fetch(registry, repository, digest, caller);
+    if (answer.kind === 'relay') {
+      throw new CountersignError(
+        'UPSTREAM_UNAVAILABLE',
+        `the registry answered ${answer.status} when asked for an index`,
+      );
+    }
+    if (answer.kind === 'absent') return false;
+    const parsed = parseManifest(answer.bytes, answer.mediaType);
+    return (
+      parsed.ok &&
+      parsed.value.kind === 'index' &&
+      parsed.value.manifests.some((one) => one.digest === child)
+    );
   }
 
   /** Looks for parents among the repository's tagged indexes, bounded, and judges again. */
