@@ -102,14 +102,24 @@ export interface TlsConnect {
   readonly rejectUnauthorized: boolean;
 }
 
-/** Turns material into connection options; extra authorities are added to the usual ones, as docker does. */
+/**
+ * Turns material into connection options. Trusted are Node's own authorities, the machine's (as docker
+ * trusts them: where a company installs its own), and those of the material.
+ */
 export function tlsConnect(material: TlsMaterial, verify: boolean): TlsConnect {
   return {
     rejectUnauthorized: verify,
     ...material.client,
-    // Node's own list is used as it is where there is nothing to add: that one is parsed only once.
-    ...(material.ca.length === 0 ? {} : { ca: [...getCACertificates('default'), ...material.ca] }),
+    ...(verify ? { ca: [...usualAuthorities(), ...material.ca] } : {}),
   };
+}
+
+let usual: readonly string[] | undefined;
+
+// Read once: the machine's list takes some fifty milliseconds.
+function usualAuthorities(): readonly string[] {
+  usual ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system')])];
+  return usual;
 }
 
 /** True for the hosts that docker treats as insecure without being told: `localhost`, 127.0.0.0/8, `::1`, with or without a port. */

@@ -11,6 +11,7 @@ import { createRegistryClient } from '../../src/oci/client.ts';
 import { isLoopbackHost, tlsFiles } from '../../src/oci/tls.ts';
 import type { TestAuthority } from '../support/certificates.ts';
 import { makeAuthority } from '../support/certificates.ts';
+import { mustRun } from '../support/run.ts';
 
 describe('TLS to a registry', () => {
   let folder: string;
@@ -68,6 +69,25 @@ describe('TLS to a registry', () => {
       code: 'UPSTREAM_UNAVAILABLE',
       message: expect.stringMatching(/certificate that is not trusted.*--ca/),
     });
+  });
+
+  it("trusts the machine's authorities besides the one that --ca names", async () => {
+    const source = new URL('../../src/oci/', import.meta.url).href;
+    const script = `
+      import { createRegistryClient } from '${source}client.ts';
+      import { tlsFiles } from '${source}tls.ts';
+      const tls = tlsFiles({ directories: [], caFile: process.argv[1] });
+      const client = createRegistryClient({ host: process.argv[2], tls, retry: { attempts: 1 } });
+      console.log(await client.tags('a').catch((error) => error.code));
+      await client.close();`;
+    const other = write('another.pem', makeAuthority().ca);
+    const ask = async (env: Record<string, string>): Promise<string> => {
+      const args = ['--input-type=module', '-e', script, other, host];
+      return (await mustRun(process.execPath, args, { env })).stdout;
+    };
+    expect(await ask({})).toContain('UPSTREAM_UNAVAILABLE');
+    // Where OpenSSL, and so docker and curl, are told that the machine's authorities are.
+    expect(await ask({ SSL_CERT_FILE: write('machine.pem', authority.ca) })).toContain('one');
   });
 
   it("shows the client certificate of the host's folder", async () => {
