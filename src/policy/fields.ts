@@ -67,7 +67,7 @@ export const FIELDS = {
     signedAs:
       'Other names under which a signature counts: each replaces the literal front of the pattern, such as old-registry.example.com/prod.',
     bindTag: 'true: a signature that does not name the tag asked for does not count for it.',
-    digests: 'any: every trusted digest can be pulled. current: only what a tag names now.',
+    digests: 'any: every trusted digest can be pulled.',
     blobs: 'open: blobs pass freely. linked: only blobs of admitted manifests.',
     delete: 'Whether manifests and tags may be deleted through the gate.',
     holdFor: 'How long a held push waits for its signature, such as 24h.',

@@ -40,6 +40,11 @@ export function readPolicy(node: YamlNode, options: SchemaOptions): PolicyDraft 
   if (tags?.oneOf(TAG_RULES) === 'signed') {
     tags.fail(`expected tags: registry, found signed, which ${NEEDS_DCT}`);
   }
+  // Which digest a tag names now is only known for sure from the signed map.
+  const digests = fields.get('digests');
+  if (digests?.oneOf(DIGEST_RULES) === 'current') {
+    digests.fail(`expected digests: any, found current, which ${NEEDS_DCT}`);
+  }
   const policy = {
     images,
     mode,
@@ -48,7 +53,7 @@ export function readPolicy(node: YamlNode, options: SchemaOptions): PolicyDraft 
     require: rules.map((rule) => rule.rule),
     signedAs: readSignedAs(fields.get('signedAs'), images),
     bindTag: fields.get('bindTag')?.boolean() ?? DEFAULTS.bindTag,
-    digests: fields.get('digests')?.oneOf(DIGEST_RULES) ?? DEFAULTS.digests,
+    digests: DEFAULTS.digests,
     blobs: fields.get('blobs')?.oneOf(BLOB_RULES) ?? DEFAULTS.blobs,
     delete: fields.get('delete')?.oneOf(DELETE_RULES) ?? DEFAULTS.delete,
     holdFor: readDuration(fields.get('holdFor'), BOUNDS.holdFor) ?? DEFAULTS.holdFor,

@@ -50,7 +50,7 @@ describe('a policy file', () => {
       - signatures: { by: [b] }
     signedAs: [OLD.example.com/prod, mirror.example.com]
     bindTag: true
-    digests: current
+    digests: any
     blobs: linked
     delete: allow
     holdFor: 36h
@@ -71,7 +71,7 @@ describe('a policy file', () => {
         ],
         signedAs: ['old.example.com/prod', 'mirror.example.com'],
         bindTag: true,
-        digests: 'current',
+        digests: 'any',
         blobs: 'linked',
         delete: 'allow',
         holdFor: 36 * 3_600_000,
@@ -205,6 +205,11 @@ describe('a policy file', () => {
     ],
     ['a hold for ever', policyFile(REQUIRE, 'holdFor: 1000d'), /duration from 1s to 30d/],
     ['a number for a duration', policyFile(REQUIRE, 'holdFor: 24'), /expected text, found 24/],
+    [
+      'only current digests',
+      policyFile(REQUIRE, 'digests: current'),
+      /:9: expected digests: any, found current, which needs the dct format/,
+    ],
     [
       'the signed map',
       policyFile(REQUIRE, 'tags: signed'),

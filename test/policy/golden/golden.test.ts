@@ -55,7 +55,7 @@ type Mutants<T> = {
 /** Settings on which the gate acts and the verdict does not depend; `source` is for messages about files. */
 const NOT_JUDGED = {
   tags: 'what a tag means is settled before the decision; this version has one meaning',
-  digests: 'the gate asks whether a tag names the digest now',
+  digests: 'this version has one rule; others do not load',
   blobs: 'the gate asks whether a blob belongs to an admitted manifest',
   delete: 'the gate refuses deletes',
   holdFor: 'the gate ends holds',
