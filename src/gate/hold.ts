@@ -105,19 +105,15 @@ export class Holds {
   /** Judges one waiting hold and promotes it if it is trusted now. */
   async #consider(registry: GateRegistry, hold: Hold, caller: Caller): Promise<void> {
     const { repository, tag, digest } = hold;
-    const decision = await this.#gate.evaluator.judge({
-      registry,
-      repository,
-      digest,
-      tag,
-      action: 'push',
-      caller,
-    });
-    if (decision.decision !== 'allow') return;
-    await this.#gate.recording.record(decision, caller);
+    const question = { registry, repository, digest, tag, action: 'push', caller } as const;
+    if ((await this.#gate.evaluator.judge(question)).decision !== 'allow') return;
     await this.#gate.tagLocks.run(`${repository}\n${tag}`, async () => {
       const fresh = await this.#gate.ports.store.hold(hold.id);
-      if (fresh?.state !== 'waiting') return;
+      if (fresh?.state !== 'waiting' || fresh.expiresAt <= this.#gate.ports.now().getTime()) return;
+      // Again now that it is this hold's turn: trust may have been withdrawn while it waited for that.
+      const decision = await this.#gate.evaluator.judge(question);
+      if (decision.decision !== 'allow') return;
+      await this.#gate.recording.record(decision, caller);
       if (await this.#laterWasGiven(fresh)) {
         await this.#move(
           fresh,
@@ -166,6 +162,34 @@ export class Holds {
     }
   }
 
+  /**
+   * Carries out an intent that was left behind, unless the tag has gone on meanwhile or the image is
+   * no longer trusted. To be called under the tag's lock.
+   */
+  async #replay(registry: GateRegistry, id: number): Promise<void> {
+    const hold = await this.#gate.ports.store.hold(id);
+    if (hold?.state !== 'promoting') return;
+    const drop = (why: string): Promise<unknown> =>
+      this.#move(hold, 'promoting', 'superseded', holdSuperseded(hold, why));
+    if (await this.#laterWasGiven(hold)) {
+      await drop('a later push of this tag was promoted');
+      return;
+    }
+    const { repository, digest, tag } = hold;
+    const question = {
+      registry,
+      repository,
+      digest,
+      tag,
+      action: 'push',
+      caller: SERVICE,
+    } as const;
+    const decision = await this.#gate.evaluator.judge(question);
+    if (decision.reason.code === 'CANNOT_VERIFY') return;
+    if (decision.decision === 'allow') await this.#give(registry, hold);
+    else await drop('it is no longer trusted');
+  }
+
   /** True where a later push of the tag was given, or is about to be. */
   async #laterWasGiven({ id, repository, tag }: Hold): Promise<boolean> {
     const states = ['promoted', 'promoting'] as const;
@@ -189,10 +213,9 @@ export class Holds {
     for (const hold of await store.holds({ states: ['promoting'] })) {
       const registry = this.#registryOf(hold.repository);
       if (registry === null) continue;
-      await this.#gate.tagLocks.run(`${hold.repository}\n${hold.tag}`, async () => {
-        const fresh = await store.hold(hold.id);
-        if (fresh?.state === 'promoting') await this.#give(registry, fresh);
-      });
+      await this.#gate.tagLocks.run(`${hold.repository}\n${hold.tag}`, () =>
+        this.#replay(registry, hold.id),
+      );
     }
     const waiting = await store.holds({ states: ['waiting'] });
     const at = now().getTime();

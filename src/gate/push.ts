@@ -5,7 +5,9 @@ import type { Manifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
+import type { Decision } from '../policy/decision.ts';
 import type { Hold, Write } from '../store/store.ts';
+import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
@@ -92,21 +94,25 @@ async function pushTag(
 ): Promise<PushOutcome> {
   const { registry, repository, digest, caller } = pushed;
   const question = { registry, repository, digest, tag, action: 'push', caller } as const;
-  const decision = await gate.evaluator.judge(question);
-  const rule = gate.evaluator.govern(registry, repository)?.policy.push;
-  const waits = decision.reason.code === 'NOT_TRUSTED' && rule === 'hold';
-  if (decision.decision === 'deny' && !waits) {
-    return refusedBy(decision, await gate.recording.record(decision, caller));
-  }
-  const ownless = registry.upstreamJudges && caller.authorization !== null;
-  if (waits && ownless) {
+  // An allow, a denial that waits for a signature, or a refusal.
+  const judged = async (): Promise<Decision | Refused> => {
+    const decision = await gate.evaluator.judge(question);
+    if (decision.decision === 'allow') return decision;
+    if (!waits(gate, pushed, decision))
+      return refusedBy(decision, await gate.recording.record(decision, caller));
+    if (!registry.upstreamJudges || caller.authorization === null) return decision;
     // Promotion would need rights in the registry that only this caller has, now.
     const message = `${repository} holds pushes, but the gate has no credentials of its own for this registry`;
     return refused('NOT_TRUSTED', `${message}; sign before pushing, or configure credentials`);
-  }
+  };
+  const first = await judged();
+  if ('kind' in first) return first;
   const waiting = waitingFor(gate, pushed, tag);
   return gate.tagLocks.run(`${repository}\n${tag}`, async () => {
-    if (waits) return hold(gate, pushed, waiting);
+    // Again now that it is this push's turn: trust may have been withdrawn while it waited for that.
+    const decision = await judged();
+    if ('kind' in decision) return decision;
+    if (decision.decision === 'deny') return hold(gate, pushed, waiting);
     await gate.recording.record(decision, caller);
     const outcome = await holds.givenByPush(waiting, decision, () => give(gate, pushed, tag));
     gate.tags.forget(repository, tag);
@@ -114,6 +120,12 @@ async function pushTag(
     const warning = decision.reason.code === 'WARNED' ? decision.reason.message : null;
     return { ...outcome, warning };
   });
+}
+
+/** True where a tag that is refused for want of a signature waits for it. */
+function waits(gate: Gate, { registry, repository }: Pushed, decision: Decision): boolean {
+  const rule = gate.evaluator.govern(registry, repository)?.policy.push;
+  return decision.reason.code === 'NOT_TRUSTED' && rule === 'hold';
 }
 
 function waitingFor(gate: Gate, pushed: Pushed, tag: string): Omit<Hold, 'id' | 'state'> {
@@ -159,21 +171,53 @@ async function pushArtifact(
   tag: string,
 ): Promise<PushOutcome> {
   const { registry, repository, digest, bytes, caller } = pushed;
-  const { path } = splitRepository(repository);
-  const subject = gate.artifacts.subjectOf(tag)?.subject;
+  const source = evidenceSource(registry.upstream, splitRepository(repository).path, caller);
+  const claimed = gate.artifacts.subjectOf(tag);
+  if (claimed === null)
+    return refused('ARTIFACT_INVALID', `${tag.slice(0, 80)} is no signature tag`);
   const manifest = { bytes, mediaType: pushed.manifest.mediaType, digest };
-  const checked = await gate.artifacts.check(
-    repository,
-    tag,
-    manifest,
-    evidenceSource(registry.upstream, path, caller),
-  );
+  const checked = await gate.artifacts.check(repository, tag, manifest, source);
   if (!checked.ok) return refused(checked.refusal.code, checked.refusal.message);
-  const outcome = await gate.tagLocks.run(`${repository}\n${tag}`, () => give(gate, pushed, tag));
-  if (outcome.kind === 'created' && subject !== undefined) {
+  const outcome = await gate.tagLocks.run(`${repository}\n${tag}`, () =>
+    giveMerged(gate, pushed, tag, claimed.format, source),
+  );
+  if (outcome.kind === 'created') {
     gate.tags.forget(repository, tag);
-    await holds.signatureArrived(registry, repository, subject, caller);
+    await holds.signatureArrived(registry, repository, claimed.subject, caller);
   }
+  return outcome;
+}
+
+/**
+ * Gives a signature tag without losing what stands there (DESIGN 5): the client is answered for its
+ * own digest, the tag serves the union. To be called under the tag's lock.
+ */
+async function giveMerged(
+  gate: Gate,
+  pushed: Pushed,
+  tag: string,
+  format: SignatureFormat,
+  source: EvidenceSource,
+): Promise<PushOutcome> {
+  const { registry, repository, caller } = pushed;
+  const { path } = splitRepository(repository);
+  const stored = await source.manifest(tag);
+  if (stored === null) return give(gate, pushed, tag);
+  const own = { bytes: pushed.bytes, mediaType: pushed.manifest.mediaType };
+  const merged = format.mergeArtifacts(stored, own);
+  if (!merged.ok) return refused(merged.refusal.code, merged.refusal.message);
+  if (merged.value.kind === 'pushed') return give(gate, pushed, tag);
+  // The client's own manifest stays readable by the digest that it was answered with.
+  const outcome = await give(gate, pushed, pushed.digest);
+  if (outcome.kind !== 'created' || merged.value.kind === 'stored') return outcome;
+  const { bytes, config } = merged.value;
+  await registry.upstream.putBlob(path, config.digest, config.bytes, caller);
+  const union = parseManifest(bytes, own.mediaType);
+  if (!union.ok) return refused(union.refusal.code, union.refusal.message);
+  const digest = digestOf(bytes);
+  const given = await give(gate, { ...pushed, bytes, digest, manifest: union.value }, tag);
+  if (given.kind !== 'created') return given;
+  gate.artifacts.remember(repository, digest, tag);
   return outcome;
 }
 
