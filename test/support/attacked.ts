@@ -7,7 +7,7 @@ import { hashSync } from 'bcryptjs';
 import { afterEach } from 'vitest';
 import { startService } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { silentLogger } from '../../src/lib/logger.ts';
+import type { Logger } from '../../src/lib/logger.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
@@ -43,6 +43,14 @@ export interface Attacked {
   sign(path: string, digest: Digest, headers?: Readonly<Record<string, string>>): Promise<Called>;
   /** Ends the service and starts it over the same data. */
   restart(): Promise<void>;
+  /** Ends the service; it may be started again by `restart`. */
+  stop(): Promise<void>;
+  /** Moves the service's clock on by so many milliseconds. */
+  later(ms: number): void;
+  /** All that the service has logged, one JSON text a line, errors with everything they hold. */
+  logs(): string;
+  /** The folder with the configuration, the data and the policies. */
+  readonly folder: string;
 }
 
 export interface AttackedOptions {
@@ -52,6 +60,8 @@ export interface AttackedOptions {
   readonly more?: string;
   /** `access` of the configuration, as list items; identities `ci`, `dev` and `boss` then exist. */
   readonly access?: string;
+  /** Further members of the one registry, under `host` and `upstream`; `null` leaves them out for the embedded one. */
+  readonly registry?: string | null;
 }
 
 export const PASSWORD = 'geheim';
@@ -81,7 +91,10 @@ export function attackedGates(): (options?: AttackedOptions) => Promise<Attacked
     const host = `127.0.0.1:${await freePort()}`;
     const policies = layOut(folder, host, wire.url, signer, options);
     const config = unwrap(await loadConfig({ flags: {}, env: {}, cwd: folder }));
-    const start = () => startService(config, { log: silentLogger, version: '0.0.0' });
+    let offset = 0;
+    const clock = (): Date => new Date(Date.now() + offset);
+    const { log, text } = keepingLogger();
+    const start = () => startService(config, { log, version: '0.0.0', clock });
     let service = await start();
     undo.push(() => service.close());
     const url = `http://${host}`;
@@ -102,6 +115,12 @@ export function attackedGates(): (options?: AttackedOptions) => Promise<Attacked
         await service.close();
         service = await start();
       },
+      stop: () => service.close(),
+      later: (ms) => {
+        offset += ms;
+      },
+      logs: text,
+      folder,
     };
   };
 }
@@ -111,7 +130,7 @@ function layOut(
   host: string,
   upstream: string,
   signer: TestSigner,
-  { policy = '', more = '', access }: AttackedOptions,
+  { policy = '', more = '', access, registry = '' }: AttackedOptions,
 ): string {
   const policies = join(folder, 'policies');
   mkdirSync(policies);
@@ -138,9 +157,27 @@ ${more}`,
   );
   writeFileSync(
     join(folder, 'countersign.yaml'),
-    `listen: ${host}\ntls: off\nregistries: [{ host: "${host}", upstream: "${upstream}" }]\n${identities}`,
+    `listen: ${host}
+tls: off
+registries:
+  - host: "${host}"
+    upstream: ${registry === null ? 'embedded' : `"${upstream}"\n    ${registry}`}
+${identities}`,
   );
   return policies;
+}
+
+/** Keeps every line with all that its fields hold, secrets included, so that a test can look for them. */
+function keepingLogger(): { readonly log: Logger; readonly text: () => string } {
+  const lines: string[] = [];
+  const all = (_: string, value: unknown): unknown =>
+    value instanceof Error
+      ? { ...value, message: value.message, stack: value.stack, cause: value.cause }
+      : value;
+  const keep = (fields: object, message: string): void => {
+    lines.push(JSON.stringify({ message, ...fields }, all));
+  };
+  return { log: { info: keep, warn: keep, error: keep }, text: () => lines.join('\n') };
 }
 
 function pass(registry: string, request: IncomingMessage, response: ServerResponse): void {
