@@ -33,6 +33,11 @@ export class Artifacts {
     return this.#seen.get(`${repository}\n${digest}`);
   }
 
+  /** Remembers a digest whose parts were checked as artifacts of this tag. */
+  remember(repository: Repository, digest: Digest, tag: string): void {
+    this.#seen.set(`${repository}\n${digest}`, tag);
+  }
+
   /** Checks bytes that claim to be the artifact of this tag (ARTIFACT_INVALID otherwise). */
   async check(
     repository: Repository,
@@ -46,7 +51,7 @@ export class Artifacts {
     const parsed = parseManifest(manifest.bytes, manifest.mediaType);
     if (!parsed.ok) return parsed;
     const checked = await claimed.format.checkArtifact(tag, parsed.value, source);
-    if (checked.ok) this.#seen.set(`${repository}\n${manifest.digest}`, tag);
+    if (checked.ok) this.remember(repository, manifest.digest, tag);
     return checked;
   }
 }

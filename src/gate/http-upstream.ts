@@ -6,10 +6,10 @@ import { LIMITS } from '../lib/limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { algorithmOf, digestOf, isDigest } from '../oci/digest.ts';
 import { essence } from '../oci/manifest.ts';
-import { MANIFEST_ACCEPT } from '../oci/media-types.ts';
+import { MANIFEST_ACCEPT, MEDIA } from '../oci/media-types.ts';
 import { isTag } from '../oci/reference.ts';
 import type { Caller } from './caller.ts';
-import { header, readBounded, relayed, unavailable } from './upstream-answer.ts';
+import { header, ownPath, readBounded, relayed, unavailable } from './upstream-answer.ts';
 import type {
   HeadAnswer,
   ManifestAnswer,
@@ -186,9 +186,23 @@ class HttpUpstream implements Upstream {
       };
     }
     // A refusal of a push (a missing blob, no rights, a quota) is upstream's to explain.
-    if (response.statusCode >= 400 && response.statusCode < 500) return relayed(response);
+    if (response.statusCode >= 400 && response.statusCode < 500) return this.#relayed(response);
     await response.body.dump();
     throw unavailable(`answered ${response.statusCode} to a manifest push`);
+  }
+
+  async putBlob(path: string, digest: Digest, bytes: Uint8Array, caller: Caller): Promise<void> {
+    const started = await this.#request('POST', `/v2/${path}/blobs/uploads/`, {}, caller);
+    await started.body.dump();
+    const location = ownPath(header(started, 'location'), this.origin);
+    if (started.statusCode !== 202 || location === null) {
+      throw unavailable(`answered ${started.statusCode} when asked for an upload`);
+    }
+    const target = `${location}${location.includes('?') ? '&' : '?'}digest=${encodeURIComponent(digest)}`;
+    const type = { 'content-type': MEDIA.octets };
+    const done = await this.#request('PUT', target, type, caller, bytes);
+    await done.body.dump();
+    if (done.statusCode !== 201) throw unavailable(`answered ${done.statusCode} to a blob`);
   }
 
   async exchange(request: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
@@ -211,7 +225,7 @@ class HttpUpstream implements Upstream {
   }
 
   async #request(
-    method: 'GET' | 'HEAD' | 'PUT',
+    method: 'GET' | 'HEAD' | 'PUT' | 'POST',
     path: string,
     headers: Record<string, string>,
     caller: Caller,
@@ -232,6 +246,13 @@ class HttpUpstream implements Upstream {
     }
   }
 
+  /** An answer for the client to act on. Where the gate answers for itself, upstream asks the gate and not the client to log in. */
+  async #relayed(response: Dispatcher.ResponseData): Promise<Relayed> {
+    if (this.#options.passCredentials || response.statusCode !== 401) return relayed(response);
+    await response.body.dump();
+    throw unavailable('answered 401: it does not take the credentials of the gate');
+  }
+
   async #otherThan200(
     response: Dispatcher.ResponseData,
   ): Promise<{ readonly kind: 'absent' } | Relayed> {
@@ -240,7 +261,7 @@ class HttpUpstream implements Upstream {
       return { kind: 'absent' };
     }
     if (response.statusCode === 401 || response.statusCode === 403 || response.statusCode === 429)
-      return relayed(response);
+      return this.#relayed(response);
     await response.body.dump();
     throw unavailable(`answered ${response.statusCode} for a manifest`);
   }

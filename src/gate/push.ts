@@ -1,52 +1,15 @@
 import { held } from '../log/record.ts';
-import type { Digest } from '../oci/digest.ts';
 import { algorithmOf, digestOf, shortDigest } from '../oci/digest.ts';
-import type { Manifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/manifest.ts';
-import type { Repository } from '../oci/reference.ts';
-import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
-import type { Hold, Write } from '../store/store.ts';
-import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
-import type { Caller } from './caller.ts';
-import { evidenceSource } from './evidence.ts';
+import type { Hold } from '../store/store.ts';
 import type { Gate } from './gate.ts';
+import type { PushOutcome, PushRequest, Pushed } from './give.ts';
+import { give } from './give.ts';
 import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
 import { refused, refusedBy, refusedByFailure } from './outcome.ts';
-import { linksOf } from './links.ts';
-import type { GateRegistry } from './ports.ts';
-import type { Relayed } from './upstream.ts';
-
-/** A push of a manifest: its raw bytes, and the tag or digest it is given. */
-export interface PushRequest {
-  readonly registry: GateRegistry;
-  readonly repository: Repository;
-  readonly reference: { readonly tag: string } | { readonly digest: Digest };
-  readonly contentType: string;
-  readonly bytes: Uint8Array;
-  readonly caller: Caller;
-}
-
-/** How a push ends. */
-export type PushOutcome =
-  | {
-      readonly kind: 'created';
-      /** The digest of what the client sent. */
-      readonly digest: Digest;
-      /** What upstream's OCI-Subject header said: it keeps referrers itself. */
-      readonly subject: Digest | null;
-      /** True where the tag waits for a signature. */
-      readonly held: boolean;
-      readonly warning: string | null;
-    }
-  | Refused
-  | Relayed;
-
-interface Pushed extends PushRequest {
-  readonly digest: Digest;
-  readonly manifest: Manifest;
-}
+import { pushArtifact } from './push-artifact.ts';
 
 /**
  * A push (DESIGN 5): by digest it is passed on, since content without a name is unreachable; a tag is
@@ -161,93 +124,4 @@ async function hold(
   const name = `${waiting.repository}:${waiting.tag}`;
   const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}`;
   return { ...outcome, held: true, warning };
-}
-
-/** A signature: checked as what it claims to be, stored, and whatever waited for it is promoted. */
-async function pushArtifact(
-  gate: Gate,
-  holds: Holds,
-  pushed: Pushed,
-  tag: string,
-): Promise<PushOutcome> {
-  const { registry, repository, digest, bytes, caller } = pushed;
-  const source = evidenceSource(registry.upstream, splitRepository(repository).path, caller);
-  const claimed = gate.artifacts.subjectOf(tag);
-  if (claimed === null)
-    return refused('ARTIFACT_INVALID', `${tag.slice(0, 80)} is no signature tag`);
-  const manifest = { bytes, mediaType: pushed.manifest.mediaType, digest };
-  const checked = await gate.artifacts.check(repository, tag, manifest, source);
-  if (!checked.ok) return refused(checked.refusal.code, checked.refusal.message);
-  const outcome = await gate.tagLocks.run(`${repository}\n${tag}`, () =>
-    giveMerged(gate, pushed, tag, claimed.format, source),
-  );
-  if (outcome.kind === 'created') {
-    gate.tags.forget(repository, tag);
-    await holds.signatureArrived(registry, repository, claimed.subject, caller);
-  }
-  return outcome;
-}
-
-/**
- * Gives a signature tag without losing what stands there (DESIGN 5): the client is answered for its
- * own digest, the tag serves the union. To be called under the tag's lock.
- */
-async function giveMerged(
-  gate: Gate,
-  pushed: Pushed,
-  tag: string,
-  format: SignatureFormat,
-  source: EvidenceSource,
-): Promise<PushOutcome> {
-  const { registry, repository, caller } = pushed;
-  const { path } = splitRepository(repository);
-  const stored = await source.manifest(tag);
-  if (stored === null) return give(gate, pushed, tag);
-  const own = { bytes: pushed.bytes, mediaType: pushed.manifest.mediaType };
-  const merged = format.mergeArtifacts(stored, own);
-  if (!merged.ok) return refused(merged.refusal.code, merged.refusal.message);
-  if (merged.value.kind === 'pushed') return give(gate, pushed, tag);
-  // The client's own manifest stays readable by the digest that it was answered with.
-  const outcome = await give(gate, pushed, pushed.digest);
-  if (outcome.kind !== 'created' || merged.value.kind === 'stored') return outcome;
-  const { bytes, config } = merged.value;
-  await registry.upstream.putBlob(path, config.digest, config.bytes, caller);
-  const union = parseManifest(bytes, own.mediaType);
-  if (!union.ok) return refused(union.refusal.code, union.refusal.message);
-  const digest = digestOf(bytes);
-  const given = await give(gate, { ...pushed, bytes, digest, manifest: union.value }, tag);
-  if (given.kind !== 'created') return given;
-  gate.artifacts.remember(repository, digest, tag);
-  return outcome;
-}
-
-/** Puts the manifest upstream under a tag or digest and remembers what it contains. */
-async function give(gate: Gate, pushed: Pushed, reference: string): Promise<PushOutcome> {
-  const { registry, repository, digest, manifest, bytes, caller } = pushed;
-  const { path } = splitRepository(repository);
-  const answer = await registry.upstream.putManifest(
-    path,
-    reference,
-    bytes,
-    manifest.mediaType,
-    caller,
-  );
-  if (answer.kind === 'relay') return answer;
-  const children = linksOf(manifest);
-  const writes: Write[] = [
-    { kind: 'pushed', repository, digest, by: caller.name, at: gate.ports.now().getTime() },
-    ...(children.length === 0
-      ? []
-      : [{ kind: 'edges', repository, parent: digest, children } as const]),
-  ];
-  await gate.ports.store.commit(writes);
-  gate.links.forget(repository, children);
-  gate.manifests.set(repository, { bytes, mediaType: manifest.mediaType, digest });
-  return {
-    kind: 'created',
-    digest,
-    subject: answer.subject,
-    held: false,
-    warning: null,
-  };
 }

@@ -30,6 +30,13 @@ export function header(response: Dispatcher.ResponseData, name: string): string 
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The path and query of a Location on upstream's own origin; `null` for any other: nothing of ours is sent elsewhere (T-72). */
+export function ownPath(location: string | undefined, origin: string): string | null {
+  if (location === undefined || !URL.canParse(location, origin)) return null;
+  const url = new URL(location, origin);
+  return url.host === new URL(origin).host ? `${url.pathname}${url.search}` : null;
+}
+
 /** An answer that goes to the client as it is, with the headers it needs to act on it. */
 export async function relayed(response: Dispatcher.ResponseData): Promise<Relayed> {
   const headers: Record<string, string | string[]> = {};

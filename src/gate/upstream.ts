@@ -71,6 +71,8 @@ export interface Upstream {
     mediaType: string,
     caller: Caller,
   ): Promise<Stored | Relayed>;
+  /** Uploads a small blob unless it is there; throws where upstream does not take it. */
+  putBlob(path: string, digest: Digest, bytes: Uint8Array, caller: Caller): Promise<void>;
   /** A raw exchange; the caller streams the body and must consume or destroy it. */
   exchange(request: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData>;
   close(): Promise<void>;

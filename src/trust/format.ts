@@ -70,6 +70,23 @@ export interface SignRequest extends Subject {
   readonly renew?: boolean;
 }
 
+/** A signature artifact's raw manifest. */
+export interface StoredArtifact {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+}
+
+/** What is to stand under a signature tag after a push: what was pushed, what stood there, or their union. */
+export type MergedArtifact =
+  | { readonly kind: 'pushed' }
+  | { readonly kind: 'stored' }
+  | {
+      readonly kind: 'union';
+      readonly bytes: Uint8Array;
+      /** The union's config, to be uploaded before it. */
+      readonly config: { readonly digest: Digest; readonly bytes: Uint8Array };
+    };
+
 /** One signature format: a folder in `trust/` and a line in `formats.ts`. */
 export interface SignatureFormat {
   readonly name: FormatName;
@@ -102,4 +119,9 @@ export interface SignatureFormat {
    * sizes and payloads, nothing that could run. Refuses with ARTIFACT_INVALID. Not a trust decision.
    */
   checkArtifact(tag: string, manifest: Manifest, source: EvidenceSource): Promise<Result<null>>;
+  /**
+   * Joins what is pushed over a signature tag with what stands there, so that concurrent signers lose
+   * nothing. Both were accepted by {@link checkArtifact}. Refuses with ARTIFACT_INVALID too many.
+   */
+  mergeArtifacts(stored: StoredArtifact, pushed: StoredArtifact): Result<MergedArtifact>;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/time.ts';
 import type { SignatureFormat } from '../format.ts';
 import { checkArtifact, subjectOfTag } from './artifact.ts';
+import { mergeCosign } from './merge.ts';
 import { signCosign } from './sign.ts';
 import { verifyCosign } from './verify.ts';
 
@@ -16,5 +17,6 @@ export function cosignFormat(clock: Clock): SignatureFormat {
     sign: async (request, signer, sink) => signCosign(request, signer, sink, clock),
     subjectOfTag,
     checkArtifact,
+    mergeArtifacts: mergeCosign,
   };
 }

@@ -59,31 +59,61 @@ export function firstManifest(layer: Descriptor): SignatureManifest {
   return { bytes, config };
 }
 
-/**
- * Adds a layer to a signature manifest that {@link parseSignatureManifest} accepted. The new text is
- * the old one with the config replaced and the descriptor inserted: every other byte stays, so that
- * what other signers wrote, members we know nothing of included, survives as they wrote it.
- */
+/** Adds a layer; see {@link appendLayers}. */
 export function appendLayer(
   old: Uint8Array,
   parsed: ImageManifest,
   layer: Descriptor,
 ): SignatureManifest {
+  return appendLayers(old, parsed, [{ layer, text: JSON.stringify(layer) }]);
+}
+
+/**
+ * Adds layers to a signature manifest that {@link parseSignatureManifest} accepted, each with the text
+ * of its descriptor. The new text is the old one with the config replaced and the descriptors
+ * inserted: every other byte stays, so that what other signers wrote, members we know nothing of
+ * included, survives as they wrote it.
+ */
+export function appendLayers(
+  old: Uint8Array,
+  parsed: ImageManifest,
+  added: readonly { readonly layer: Descriptor; readonly text: string }[],
+): SignatureManifest {
   const text = decodeUtf8(old) ?? '';
-  const config = configFor([...parsed.layers, layer]);
+  const config = configFor([...parsed.layers, ...added.map((one) => one.layer)]);
   const spans = memberSpans(text);
   const layers = spans.get('layers');
   const oldConfig = spans.get('config');
   if (layers === undefined || oldConfig === undefined) {
     throw new RangeError('expected a signature manifest that was parsed before');
   }
-  const addition = (parsed.layers.length === 0 ? '' : ',') + JSON.stringify(layer);
+  const addition = (parsed.layers.length === 0 ? '' : ',') + added.map((one) => one.text).join(',');
   const edits = [
     { from: layers.end - 1, to: layers.end - 1, text: addition },
     { from: oldConfig.start, to: oldConfig.end, text: JSON.stringify(config.descriptor) },
   ].toSorted((a, b) => b.from - a.from);
   const edited = edits.reduce((all, e) => all.slice(0, e.from) + e.text + all.slice(e.to), text);
   return { bytes: Buffer.from(edited), config };
+}
+
+/** The texts of a manifest's layer descriptors as they were written; the manifest was parsed before. */
+export function layerTexts(text: string): readonly string[] {
+  const span = memberSpans(text).get('layers');
+  const array = span === undefined ? '' : text.slice(span.start, span.end);
+  const out: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (const match of array.matchAll(TOKEN)) {
+    if (match[0] === '{' || match[0] === '[') {
+      depth++;
+      if (depth === 2) start = match.index;
+    }
+    if (match[0] === '}' || match[0] === ']') {
+      depth--;
+      if (depth === 1) out.push(array.slice(start, match.index + 1));
+    }
+  }
+  return out;
 }
 
 // cosign's config: an image of nothing, whose diff_ids are the payloads' digests (they are not compressed).
