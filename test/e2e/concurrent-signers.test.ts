@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import type { CosignKey, CosignName } from '../support/cosign.ts';
+import { cosignSign, cosignVerify, generateCosignKey } from '../support/cosign.ts';
+import type { Service, Site } from '../support/countersign.ts';
+import { createSite, startService } from '../support/countersign.ts';
+import { describeWithClients } from '../support/describe-with-clients.ts';
+import { startDockerRegistry } from '../support/docker-registry.ts';
+import { buildImage, pushImage } from '../support/image.ts';
+import { suiteScope } from '../support/scope.ts';
+import { tarLayer } from '../support/tar.ts';
+
+const COSIGNS: readonly CosignName[] = ['cosign-2', 'cosign-3'];
+const EACH = 8;
+const OURS = 4;
+
+describeWithClients(
+  'signers who sign one image at the same time',
+  ['docker-registry', ...COSIGNS],
+  () => {
+    const scope = suiteScope();
+    const keys: { readonly cosign: CosignName; readonly key: CosignKey }[] = [];
+    let site: Site;
+    let gate: Service;
+
+    beforeAll(async () => {
+      const registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
+      site = createSite(join(scope.folder(), 'site'));
+      site.policy(`version: 1
+policies:
+  - name: open
+    images: ["\${registry}/**"]
+    mode: off
+    push: allow
+`);
+      gate = scope.own(await startService(site, { upstream: registry.url }));
+      for (const cosign of COSIGNS) {
+        for (let n = 0; n < EACH; n++) {
+          const folder = join(scope.folder(), `${cosign}-${n}`);
+          keys.push({ cosign, key: await generateCosignKey(cosign, folder) });
+        }
+      }
+      for (let n = 0; n < OURS; n++) await site.key(`ours-${n}`);
+    });
+
+    it('lose nothing: neither cosign 2, nor cosign 3, nor countersign', async () => {
+      const image = buildImage({ layers: [tarLayer({ content: 'signed by many\n' })] });
+      await pushImage(gate.url, 'team/app', image, '1');
+      const name = `${gate.host}/team/app@${image.digest}`;
+      const signed = await Promise.all([
+        ...keys.map(({ cosign, key }) => cosignSign(cosign, name, key)),
+        ...Array.from({ length: OURS }, (_, n) => site.cli(['sign', name, '--key', `ours-${n}`])),
+      ]);
+      expect(signed.filter((ran) => ran.code !== 0)).toEqual([]);
+
+      const lost: string[] = [];
+      for (const { cosign, key } of keys) {
+        const verified = await cosignVerify(cosign, name, key.publicKey);
+        if (verified.code !== 0) lost.push(`${cosign}: ${verified.stderr}`);
+      }
+      for (let n = 0; n < OURS; n++) {
+        const key = join(site.policies, 'keys', `ours-${n}.pub`);
+        const verified = await cosignVerify('cosign-2', name, key);
+        if (verified.code !== 0) lost.push(`ours-${n}: ${verified.stderr}`);
+      }
+      expect(lost).toEqual([]);
+    }, 240_000);
+  },
+);
