@@ -90,8 +90,8 @@ describeWithClients('gate, decision API and command line agree', ['docker-regist
   let site: Site;
   let gate: Service;
   let registry: DockerRegistry;
-  const ask = (path: string, reference: string) =>
-    askEveryone(site, gate, registry.host, path, reference);
+  const ask = async (path: string, reference: string) =>
+    (await askEveryone(site, gate, registry.host, [{ path, reference }]))[0];
   const push = (path: string, pushed = image(`${path}\n`), tag = '1') =>
     pushImage(registry.url, path, pushed, tag);
   const must = async (args: readonly string[]): Promise<void> => {
@@ -119,10 +119,15 @@ describeWithClients('gate, decision API and command line agree', ['docker-regist
     }
   });
 
-  it.for(GENERATED)('on $path: $expected, by tag and by digest', async ({ path, expected }) => {
-    expect(await ask(path, ':1')).toEqual(everyone(expected));
-    const { digest } = image(`${path}\n`);
-    expect(await ask(path, `@${digest}`)).toEqual(everyone(expected));
+  it('on every mode, quorum and set of signers, by tag and by digest', async () => {
+    const asked = GENERATED.flatMap(({ path, expected }) =>
+      [':1', `@${image(`${path}\n`).digest}`].map((reference) => ({ path, reference, expected })),
+    );
+    const answers = await askEveryone(site, gate, registry.host, asked);
+    const told = asked.map((question, n) => ({ question, answer: answers[n] }));
+    const expected = asked.map((question) => ({ question, answer: everyone(question.expected) }));
+    expect(told).toEqual(expected);
+    expect(new Set(asked.map((question) => question.expected)).size).toBe(2);
   });
 
   it('on a repository that no policy names: deny', async () => {

@@ -1,4 +1,5 @@
 import { request } from 'undici';
+import { mapParallel } from '../../src/lib/parallel.ts';
 import { MANIFEST_ACCEPT } from '../../src/oci/media-types.ts';
 import type { Service, Site } from './countersign.ts';
 
@@ -22,35 +23,41 @@ export function everyone(verdict: 'allow' | 'deny'): Verdicts {
   };
 }
 
+/** One pull: a path within the registry, and `:tag` or `@digest`. */
+export interface Question {
+  readonly path: string;
+  readonly reference: string;
+}
+
 /**
- * Asks all surfaces about `path` plus `reference` (`:tag` or `@digest`). Offline, the command line
- * reads the evidence from the registry behind the gate.
+ * Asks all surfaces the same questions; the answers are in their order. The command line is run once
+ * for all of them. Offline, it reads the evidence from the registry behind the gate.
  */
 export async function askEveryone(
   site: Site,
   gate: Service,
   registryHost: string,
-  path: string,
-  reference: string,
-): Promise<Verdicts> {
-  const image = `${gate.host}/${path}${reference}`;
-  const behind = `${registryHost}/${path}${reference}`;
-  const offline = ['verify', '--offline', '--policies', site.policies, behind];
-  const [gateGet, gateHead, decisionApi, verify, verifyOffline] = await Promise.all([
-    gateSays(gate, 'GET', path, reference),
-    gateSays(gate, 'HEAD', path, reference),
-    apiSays(gate, image),
-    commandSays(site, ['verify', image]),
-    commandSays(site, offline),
+  questions: readonly Question[],
+): Promise<readonly Verdicts[]> {
+  const named = (host: string): string[] =>
+    questions.map(({ path, reference }) => `${host}/${path}${reference}`);
+  const [verify, verifyOffline] = await Promise.all([
+    commandSays(site, ['verify'], named(gate.host)),
+    commandSays(site, ['verify', '--offline', '--policies', site.policies], named(registryHost)),
   ]);
-  return { gateGet, gateHead, decisionApi, verify, verifyOffline };
+  return mapParallel(questions, 4, async (question, n) => ({
+    gateGet: await gateSays(gate, 'GET', question),
+    gateHead: await gateSays(gate, 'HEAD', question),
+    decisionApi: await apiSays(gate, question),
+    verify: verify[n] ?? 'nothing',
+    verifyOffline: verifyOffline[n] ?? 'nothing',
+  }));
 }
 
 async function gateSays(
   gate: Service,
   method: 'GET' | 'HEAD',
-  path: string,
-  reference: string,
+  { path, reference }: Question,
 ): Promise<string> {
   const url = `${gate.url}/v2/${path}/manifests/${reference.slice(1)}`;
   const answer = await request(url, { method, headers: { accept: MANIFEST_ACCEPT } });
@@ -59,19 +66,36 @@ async function gateSays(
   return answer.statusCode === 403 ? 'deny' : `${answer.statusCode} ${body}`;
 }
 
-async function apiSays(gate: Service, image: string): Promise<string> {
+async function apiSays(gate: Service, { path, reference }: Question): Promise<string> {
   const answer = await request(`${gate.url}/api/v1/decisions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ image, action: 'pull' }),
+    body: JSON.stringify({ image: `${gate.host}/${path}${reference}`, action: 'pull' }),
   });
   const body = await answer.body.text();
   if (answer.statusCode !== 200) return `${answer.statusCode} ${body}`;
   return (JSON.parse(body) as { decision: string }).decision;
 }
 
-async function commandSays(site: Site, args: readonly string[]): Promise<string> {
-  const ran = await site.cli(args);
-  if (ran.code === 0) return 'allow';
-  return ran.code === 1 ? 'deny' : `exit ${ran.code}: ${ran.output}`;
+interface Printed {
+  readonly images: readonly {
+    readonly decision?: { readonly decision: string };
+    readonly error?: { readonly message: string };
+  }[];
+}
+
+/** What `verify` prints of each image; its exit status must be that of the worst of them. */
+async function commandSays(
+  site: Site,
+  command: readonly string[],
+  images: readonly string[],
+): Promise<readonly string[]> {
+  const ran = await site.cli([...command, '--output', 'json', ...images]);
+  if (ran.code !== 0 && ran.code !== 1) throw new Error(`exit ${ran.code}: ${ran.output}`);
+  const said = (JSON.parse(ran.stdout) as Printed).images.map(
+    (one) => one.decision?.decision ?? `error: ${one.error?.message}`,
+  );
+  const worst = said.every((verdict) => verdict === 'allow') ? 0 : 1;
+  if (ran.code !== worst) throw new Error(`exit ${ran.code} with ${said.join(', ')}`);
+  return said;
 }

@@ -20,7 +20,7 @@ export function describeWithClients(
   );
   const suite = lacking.length > 0 && !required ? describe.skip : describe;
   // oxlint-disable-next-line vitest/valid-title, vitest/valid-describe-callback -- the title and body are the caller's
-  suite(title, () => {
+  suite(title, { timeout: 120_000 }, () => {
     beforeAll(() => {
       if (lacking.length > 0) throw new Error(line);
     });
