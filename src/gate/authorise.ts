@@ -72,7 +72,8 @@ export class Authoriser {
   /** Learns from an answer that upstream gave to this caller's credential. */
   note(answer: HeadAnswer, caller: Caller, repository: Repository): void {
     const key = `${caller.credentialKey}\n${repository}\npull`;
-    if (answer.kind === 'relay') this.#yes.delete(key);
-    else this.#yes.set(key, this.#ports.now().getTime());
+    // "Not there" is no yes: many registries say so to whoever may not know that it is.
+    if (answer.kind === 'found') this.#yes.set(key, this.#ports.now().getTime());
+    else this.#yes.delete(key);
   }
 }

@@ -21,7 +21,8 @@ export interface BlobRequest {
 
 /**
  * Whether a blob may be read (DESIGN 5): freely under `blobs: open`, since without a manifest bytes
- * are unreachable; under `linked` only as part of an admitted manifest. A path that names a known
+ * are unreachable; under `linked`, of the policy or of a floor, only as part of an admitted manifest;
+ * where no policy governs, not at all. A path that names a known
  * manifest takes the manifest's verdict, since some registries serve manifests as blobs. `null`: it
  * may. Never throws.
  */
@@ -43,10 +44,18 @@ export async function blobRefused(
       });
       return outcome.kind === 'serve' ? null : outcome;
     }
-    const policy = gate.evaluator.govern(registry, repository)?.policy;
     // HEAD tells only that the bytes exist, and every client asks it before it pushes.
-    if (policy?.blobs !== 'linked' || policy.mode !== 'enforce' || method === 'HEAD') return null;
+    if (method === 'HEAD') return null;
+    const governing = gate.evaluator.govern(registry, repository);
     const question = { registry, repository, digest, tag: null, action: 'pull', caller } as const;
+    if (governing === null) {
+      const none = await gate.evaluator.judge(question);
+      return refusedBy(none, await gate.recording.record(none, caller));
+    }
+    const policy = [governing, ...governing.floors]
+      .map((judging) => judging.policy)
+      .find((one) => one.blobs === 'linked' && one.mode === 'enforce');
+    if (policy === undefined) return null;
     const verdict = await gate.children.admittedBy(question, LIMITS.indexDepth, 'blob');
     if (verdict?.decision === 'allow') return null;
     if (verdict !== null) return refusedBy(verdict, await gate.recording.record(verdict, caller));

@@ -45,16 +45,22 @@ export class Children {
     question: Question,
     depth: number,
     as: 'manifest' | 'blob' = 'manifest',
+    looked: Set<Digest> = new Set(),
   ): Promise<Decision | null> {
     const parents = await this.#links.parents(question.repository, question.digest);
     if (parents.length === 0 || depth === 0 || this.#revoked(question)) return null;
     let unsure: Decision | null = null;
     for (const digest of parents) {
+      // Many ways may lead to one index: each is looked at once, or a few pushes would make millions.
+      if (looked.has(digest)) continue;
+      looked.add(digest);
       const parent = { ...question, digest, tag: null };
       if (as === 'manifest' && !(await this.#isIndexOf(parent, question.digest))) continue;
       const own = await this.#evaluator.judge(parent);
       const verdict =
-        own.decision === 'allow' ? own : ((await this.admittedBy(parent, depth - 1)) ?? own);
+        own.decision === 'allow'
+          ? own
+          : ((await this.admittedBy(parent, depth - 1, 'manifest', looked)) ?? own);
       if (verdict.decision === 'allow') return inherit(question, digest, verdict);
       if (verdict.reason.code === 'CANNOT_VERIFY')
         unsure = { ...verdict, subject: subjectOf(question) };

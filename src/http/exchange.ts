@@ -4,6 +4,7 @@ import type { Caller } from '../gate/caller.ts';
 import type { Refused } from '../gate/outcome.ts';
 import { refused } from '../gate/outcome.ts';
 import type { GateRegistry } from '../gate/ports.ts';
+import { CountersignError } from '../lib/errors.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { parseHost } from '../oci/reference.ts';
 import type { HttpPorts } from './ports.ts';
@@ -55,7 +56,7 @@ export async function identify(
   ports: HttpPorts,
   request: IncomingMessage,
 ): Promise<Caller | Refused> {
-  const loopback = isLoopback(request.socket.remoteAddress ?? '');
+  const loopback = isLoopback(request.socket.remoteAddress ?? '') && !forwarded(request);
   const header = request.headers.authorization ?? null;
   if (ports.identities === null) {
     return {
@@ -90,13 +91,30 @@ export async function identify(
   }
 }
 
+/** Headers that a proxy adds: its own end of the connection says nothing about who asks then. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+
+/** True where a proxy says that it speaks for somebody else: a proxy on this machine must not lend this machine's rights. */
+function forwarded(request: IncomingMessage): boolean {
+  return FORWARDED.some((name) => request.headers[name] !== undefined);
+}
+
 /** The origin that the client sees, for Location headers: its own Host (checked before) and the connection's scheme. */
 export function originOf(request: IncomingMessage): string {
   const encrypted = 'encrypted' in request.socket && request.socket.encrypted === true;
   return `${encrypted ? 'https' : 'http'}://${request.headers.host ?? 'localhost'}`;
 }
 
-/** Reads a bounded body whole; `null` when it is longer than the bound, whatever Content-Length says (T-59). */
+/** Bytes of bodies that are being read, all requests together, and how long one may take (T-59, T-70). */
+const BODIES_BYTES = 256 * 1024 * 1024;
+const BODY_MS = 60_000;
+let bodiesBytes = 0;
+
+/**
+ * Reads a bounded body whole; `null` when it is longer than the bound, whatever Content-Length says
+ * (T-59). Throws BUSY where bodies under way already take the room that all have together; one that
+ * takes too long loses its connection.
+ */
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
@@ -105,12 +123,24 @@ export async function readBody(
   if (declared > maxBytes) return null;
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBytes) return null;
-    chunks.push(chunk);
+  const late = setTimeout(() => request.destroy(), BODY_MS);
+  try {
+    // Without the iterator's own end, which would take away the connection that the refusal goes out on.
+    const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    for await (const chunk of body) {
+      size += chunk.length;
+      bodiesBytes += chunk.length;
+      if (size > maxBytes) return null;
+      if (bodiesBytes > BODIES_BYTES) {
+        throw new CountersignError('BUSY', 'too many pushes of manifests at once; try again');
+      }
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks, size);
+  } finally {
+    clearTimeout(late);
+    bodiesBytes -= size;
   }
-  return Buffer.concat(chunks, size);
 }
 
 /** Answers before the body was read: the rest is dropped, and the connection closed with the answer. */

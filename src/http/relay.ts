@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Caller } from '../gate/caller.ts';
 import type { GateRegistry } from '../gate/ports.ts';
+import { unavailable } from '../gate/upstream-answer.ts';
 
 /** Request headers that mean something to a registry; all others stay here (T-30, T-36). */
 const FORWARDED = [
@@ -75,6 +76,11 @@ export async function relay(
       },
       target.caller,
     );
+    if (answer.statusCode === 401 && !target.registry.upstreamJudges) {
+      // Its challenge is for the gate: a client would take the login that it has here elsewhere (T-71).
+      await answer.body.dump();
+      throw unavailable('answered 401: it does not take the credentials of the gate');
+    }
     response.writeHead(answer.statusCode, responseHeaders(answer.headers, target));
     try {
       await pipeline(answer.body, response);
@@ -94,6 +100,7 @@ function responseHeaders(
   const out: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || HOP.has(name)) continue;
+    if (name === 'www-authenticate' && !target.registry.upstreamJudges) continue;
     out[name] =
       name === 'location' && typeof value === 'string' ? ownLocation(value, target) : value;
   }

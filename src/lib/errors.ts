@@ -157,6 +157,7 @@ export const ERRORS = {
   ),
   STORE_CONFLICT: row(409, 3, 'UNKNOWN', 'The same idempotency key was used for another record.'),
   STORAGE_FULL: row(507, 3, 'UNAVAILABLE', 'The disk is full; nothing was changed.'),
+  BUSY: row(503, 3, 'UNAVAILABLE', 'Too much is being sent at once; nothing was changed.'),
   INTERNAL: row(500, 3, 'UNKNOWN', 'An unexpected failure; the log has the details.'),
   // keys
   KEY_INVALID: row(400, 2, 'UNSUPPORTED', 'A key file could not be read as a key.'),

@@ -137,6 +137,17 @@ describe('a service by its configuration', () => {
     expect(await post('application/json')).toMatchObject({ status: 200 });
   });
 
+  it('lends no proxy on this machine the rights of this machine', async () => {
+    const service = await serve();
+    const url = `${service.urls[1] ?? ''}/api/v1/holds`;
+    expect(await ask(url)).toMatchObject({ status: 200 });
+    for (const header of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+      expect(await ask(url, { headers: { [header]: '203.0.113.7' } })).toMatchObject({
+        status: 403,
+      });
+    }
+  });
+
   it('knows people by htpasswd and gives them what access says', async () => {
     const service = await serve(IDENTITIES);
     const http = service.urls[1] ?? '';

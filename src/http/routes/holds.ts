@@ -73,7 +73,7 @@ export async function heldManifest({
   );
   if (
     registry === undefined ||
-    !(await contains(gate, hold.repository, hold.digest, digest.value, LIMITS.indexDepth))
+    !(await contains(gate, hold.repository, hold.digest, digest.value))
   ) {
     return refused(
       'MANIFEST_UNKNOWN',
@@ -87,17 +87,30 @@ export async function heldManifest({
   return { kind: 'bytes', body: answer.bytes, contentType: answer.mediaType };
 }
 
+/** Manifests of a hold that are looked through, at most: the whole of any image that people build. */
+const CONTAINED = 1000;
+
+/** True where the held manifest, or an index within it, names the wanted one. Each is looked at once. */
 async function contains(
   gate: Gate,
   repository: Repository,
-  parent: Digest,
+  root: Digest,
   wanted: Digest,
-  depth: number,
 ): Promise<boolean> {
-  if (depth === 0) return false;
-  const children = await gate.ports.store.children(repository, parent);
-  if (children.includes(wanted)) return true;
-  for (const child of children)
-    if (await contains(gate, repository, child, wanted, depth - 1)) return true;
+  const seen = new Set<Digest>([root]);
+  let level: readonly Digest[] = [root];
+  for (let depth = 0; depth < LIMITS.indexDepth && seen.size <= CONTAINED; depth++) {
+    const next: Digest[] = [];
+    for (const parent of level) {
+      const children = await gate.ports.store.children(repository, parent);
+      if (children.includes(wanted)) return true;
+      for (const child of children) {
+        if (seen.has(child) || seen.size > CONTAINED) continue;
+        seen.add(child);
+        next.push(child);
+      }
+    }
+    level = next;
+  }
   return false;
 }

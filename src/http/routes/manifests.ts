@@ -54,6 +54,9 @@ export async function putManifest(
       r,
       refused('REQUEST_INVALID', 'expected a manifest push without query parameters'),
     );
+  // Before the body is read: what a stranger sends takes no room here.
+  const forbidden = ports.gate.authoriser.check(r.caller, 'push', repository);
+  if (forbidden !== null) return refuse(r, forbidden);
   const bytes = await readBody(r.request, LIMITS.manifestBytes);
   if (bytes === null)
     return refuse(r, refused('MANIFEST_TOO_LARGE', 'expected a manifest of at most 4 MiB'));
