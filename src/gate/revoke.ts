@@ -18,11 +18,15 @@ export async function revoke(
   const event = undo
     ? revocationUndone(revocation, caller.name, nonce)
     : revoked(revocation, caller.name, nonce);
-  const { events } = await gate.ports.store.commit([
-    { kind: undo ? 'unrevoke' : 'revoke', revocation, by: caller.name },
-    { kind: 'event', event },
-  ]);
-  // From here on every older verdict is keyed by an older trust revision and cannot be found any more.
-  await gate.ports.trust.refresh();
-  return events[0]?.index ?? 0;
+  try {
+    const { events } = await gate.ports.store.commit([
+      { kind: undo ? 'unrevoke' : 'revoke', revocation, by: caller.name },
+      { kind: 'event', event },
+    ]);
+    return events[0]?.index ?? 0;
+  } finally {
+    // From here on every older verdict is keyed by an older trust revision and cannot be found any
+    // more. Also after a failure: the store may have taken what it could not confirm.
+    await gate.ports.trust.refresh();
+  }
 }

@@ -13,15 +13,22 @@ export interface TrustState {
 export async function openTrustState(store: Store): Promise<TrustState> {
   let revocations: readonly Revocation[] = [];
   let revision = 0;
+  let last: Promise<void> = Promise.resolve();
+  const read = async (): Promise<void> => {
+    // Revision last: until it changes, cached verdicts stand on the older list they were made with.
+    const list = await store.revocations();
+    const now = await store.trustRevision();
+    revocations = list;
+    revision = now;
+  };
   const state: TrustState = {
     revocations: () => revocations,
     revision: () => revision,
-    async refresh() {
-      // Revision last: until it changes, cached verdicts stand on the older list they were made with.
-      const list = await store.revocations();
-      const now = await store.trustRevision();
-      revocations = list;
-      revision = now;
+    refresh() {
+      // One after the other: an older look must not undo a newer one.
+      const mine = last.then(read);
+      last = mine.catch(() => undefined);
+      return mine;
     },
   };
   await state.refresh();
