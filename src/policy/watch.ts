@@ -41,6 +41,8 @@ export interface WatchOptions extends LoadOptions {
 
 /** Editors write in several steps: what a burst of events left behind is read once. */
 const DEBOUNCE_MS = 100;
+/** Looks in a row that may find the folder being written to; a file that is never quiet must not stop all edits. */
+const UNSETTLED = 10;
 
 /**
  * Loads the folder and keeps it up to date: at once where the system tells of changes, else within
@@ -69,6 +71,7 @@ class FolderWatch implements PolicyWatch {
   #seen = '';
   #working: Promise<void> = Promise.resolve();
   #closed = false;
+  #unsettled = 0;
 
   constructor(dir: string, options: WatchOptions, set: LoadedPolicies) {
     this.#dir = dir;
@@ -133,6 +136,14 @@ class FolderWatch implements PolicyWatch {
     if (seen === this.#seen && this.#problem === null) return;
     const loaded = await loadPolicies(this.#dir, this.#options);
     if (this.#closed) return;
+    // Written while it was read: what was read may be half of one edit and half of another. The next
+    // look takes it whole.
+    if (seen !== (await fingerprint(this.#dir, this.#set.files)) && this.#unsettled < UNSETTLED) {
+      this.#unsettled++;
+      this.#soon();
+      return;
+    }
+    this.#unsettled = 0;
     this.#seen = seen;
     if (!loaded.ok) {
       const { message } = loaded.refusal;
