@@ -93,7 +93,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
   const store = await openStore({ data: config.data, store: config.store, clock: now });
   closers.add(() => store.close());
   const metrics = createMetrics({
-    holdsWaiting: async () => (await store.holds({ states: ['waiting'] })).length,
+    holdsWaiting: () => store.waiting(),
     events: () => store.counts(),
   });
   const registries = await openRegistries(config, log, closers);

@@ -154,15 +154,20 @@ export interface Store {
   events(query: EventQuery): Promise<readonly StoredEvent[]>;
   /** How many events each log holds. */
   counts(): Promise<Readonly<Record<LogName, number>>>;
-  /** Holds of a repository (or all), in order of arrival; only those in the given states; at most 1000. */
+  /**
+   * Holds of a repository (or all), in order of arrival; only those in the given states; at most 1000,
+   * and no more than 64 MiB of manifests.
+   */
   holds(filter: {
     readonly repository?: Repository;
     readonly tag?: string;
     readonly digest?: Digest;
     readonly states: readonly HoldState[];
-    /** Only holds with a larger id: for the next thousand. */
+    /** Only holds with a larger id: for the next of them. */
     readonly after?: number;
   }): Promise<readonly Hold[]>;
+  /** How many holds wait. */
+  waiting(): Promise<number>;
   hold(id: number): Promise<Hold | null>;
   /** The indexes known to contain a manifest in this repository (at most 1000). */
   parents(repository: Repository, child: Digest): Promise<readonly Digest[]>;

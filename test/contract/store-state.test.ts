@@ -133,6 +133,23 @@ describe.each(['sqlite'])('the state of a store, kept by %s', (engine) => {
         expect(await store.holds({ states: ['waiting'], after: other ?? 0 })).toHaveLength(1);
       }));
 
+    it('are counted, and listed by no more bytes than fit in memory', () =>
+      withStore(async (store) => {
+        const big = new Uint8Array(4 * 1024 * 1024);
+        for (let n = 0; n < 20; n++) {
+          const repository = repo(`big${n % 4}`);
+          await store.commit([
+            { kind: 'hold-add', hold: newHold({ repository, tag: `t${n}`, manifest: big }) },
+          ]);
+        }
+        expect(await store.waiting()).toBe(20);
+        const page = await store.holds({ states: ['waiting'] });
+        expect(page).toHaveLength(16);
+        expect(
+          await store.holds({ states: ['waiting'], after: page.at(-1)?.id ?? 0 }),
+        ).toHaveLength(4);
+      }));
+
     it('are found by repository, tag, digest and state', () =>
       withStore(async (store) => {
         await store.commit([

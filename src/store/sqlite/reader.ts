@@ -10,6 +10,8 @@ import { HOLD_COLUMNS, blobOf, holdOf, revocationOf } from './rows.ts';
 
 /** Most rows that one question gets. */
 const ROWS = 1000;
+/** Most bytes of held manifests in one answer; the first hold comes whatever its size. */
+const HOLD_BYTES = 64 * 1024 * 1024;
 
 type Row = Record<string, unknown>;
 
@@ -22,15 +24,28 @@ export class Reader {
     this.#db = db;
   }
 
-  #all(sql: string, values: readonly SQLInputValue[]): readonly Row[] {
+  #prepared(sql: string): StatementSync {
     if (!this.#db.isOpen) throw new CountersignError('STORE_UNAVAILABLE', 'the store is closed');
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #all(sql: string, values: readonly SQLInputValue[]): readonly Row[] {
     try {
-      let statement = this.#statements.get(sql);
-      if (statement === undefined) {
-        statement = this.#db.prepare(sql);
-        this.#statements.set(sql, statement);
-      }
-      return statement.all(...values);
+      return this.#prepared(sql).all(...values);
+    } catch (error) {
+      throw storeFailure(error);
+    }
+  }
+
+  /** Row after row: who stops early reads no further. */
+  *#each(sql: string, values: readonly SQLInputValue[]): Generator<Row> {
+    try {
+      yield* this.#prepared(sql).iterate(...values);
     } catch (error) {
       throw storeFailure(error);
     }
@@ -91,7 +106,21 @@ export class Reader {
     where.push('id > ?');
     values.push(filter.after ?? 0, ROWS);
     const sql = `SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE ${where.join(' AND ')} ORDER BY id LIMIT ?`;
-    return this.#all(sql, values).map(wholeHold);
+    const holds: Hold[] = [];
+    let bytes = 0;
+    for (const row of this.#each(sql, values)) {
+      const hold = wholeHold(row);
+      bytes += hold.manifest.byteLength;
+      if (bytes > HOLD_BYTES && holds.length > 0) break;
+      holds.push(hold);
+    }
+    return holds;
+  }
+
+  /** See {@link Store.waiting}. */
+  waiting(): number {
+    const [row] = this.#all(`SELECT count(*) AS n FROM hold WHERE state = 'waiting'`, []);
+    return Number(row?.['n']);
   }
 
   /** See {@link Store.hold}. */

@@ -72,6 +72,7 @@ function storeOf(commits: GroupCommit, reader: Reader, release: () => void): Sto
     events: async (query) => reader.events(query),
     counts: async () => reader.counts(),
     holds: async (filter) => reader.holds(filter),
+    waiting: async () => reader.waiting(),
     hold: async (id) => reader.hold(id),
     parents: async (repository, child) => reader.parents(repository, child),
     children: async (repository, parent) => reader.children(repository, parent),
