@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { Service, Site } from './countersign.ts';
@@ -8,6 +8,8 @@ import { startDockerRegistry } from './docker-registry.ts';
 import type { TestImage } from './image.ts';
 import { writeOciLayout } from './image.ts';
 import type { Scope } from './scope.ts';
+import type { TestSigner } from './signer.ts';
+import { testSigner } from './signer.ts';
 
 /** What the gate stands in front of. */
 export type Backend = 'docker-registry' | 'embedded';
@@ -17,7 +19,7 @@ export const BACKENDS: readonly Backend[] = ['docker-registry', 'embedded'];
 const POLICIES = `version: 1
 authorities:
   - name: release-bot
-    keys: [keys/release-bot.pub]
+    keys: [keys/release-bot.pub, keys/release-bot-spare.pub]
   - name: intern
     keys: [keys/intern.pub]
 policies:
@@ -44,6 +46,8 @@ export interface Guarded {
   readonly gate: Service;
   /** The registry behind the gate; `null` where it is the embedded one. */
   readonly upstream: DockerRegistry | null;
+  /** A second key of release-bot, for tests that sign by themselves. */
+  readonly spare: TestSigner;
   /** Pushes with `countersign push`, signed by release-bot; returns the digest. Throws where it fails. */
   pushSigned(name: string, image: TestImage): Promise<Digest>;
   /** Signs what the names mean with a key. Throws where it fails. */
@@ -51,7 +55,14 @@ export interface Guarded {
 }
 
 /** Starts it for a suite. */
-export async function startGuarded(scope: Scope, backend: Backend): Promise<Guarded> {
+export async function startGuarded(
+  scope: Scope,
+  backend: Backend,
+  options: {
+    /** Puts something between the gate and docker-registry; returns the URL that the gate is given. */
+    readonly between?: (upstream: string) => Promise<string>;
+  } = {},
+): Promise<Guarded> {
   const upstream =
     backend === 'embedded'
       ? null
@@ -59,10 +70,12 @@ export async function startGuarded(scope: Scope, backend: Backend): Promise<Guar
   const site = createSite(join(scope.folder(), 'site'));
   await site.key('release-bot');
   await site.key('intern');
+  const spare = testSigner('ed25519');
+  writeFileSync(join(site.policies, 'keys', 'release-bot-spare.pub'), spare.publicPem);
   site.policy(POLICIES);
-  const gate = scope.own(
-    await startService(site, upstream === null ? {} : { upstream: upstream.url }),
-  );
+  const behind = upstream === null ? undefined : await options.between?.(upstream.url);
+  const url = behind ?? upstream?.url;
+  const gate = scope.own(await startService(site, url === undefined ? {} : { upstream: url }));
   const must = async (args: readonly string[]): Promise<void> => {
     const ran = await site.cli(args);
     if (ran.code !== 0) {
@@ -74,6 +87,7 @@ export async function startGuarded(scope: Scope, backend: Backend): Promise<Guar
     site,
     gate,
     upstream,
+    spare,
     pushSigned: async (name, image) => {
       const layout = join(scope.folder(), 'layouts', String(layouts++));
       mkdirSync(layout, { recursive: true });
