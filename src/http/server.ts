@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import fastify from 'fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyError, FastifyInstance } from 'fastify';
+import type { Refused } from '../gate/outcome.ts';
 import { refused, refusedByFailure } from '../gate/outcome.ts';
 import { sendRefusal } from './answer.ts';
 import { dropBody, factsOf, identify, registryFor } from './exchange.ts';
@@ -49,6 +50,13 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
     },
     handler: () => undefined,
   });
+  // What the framework itself refuses, a body over its bound above all, is told as everything is.
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    reply.hijack();
+    const refusal = refusedByFramework(error);
+    if (refusal.code === 'INTERNAL') ports.log.error({ error }, 'request failed');
+    refuse({ request: request.raw, response: reply.raw, facts: factsOf(request.raw) }, refusal);
+  });
   await app.register(operationRoutes(ports));
   await app.register(apiRoutes(ports));
   app.setNotFoundHandler((request, reply) => {
@@ -62,6 +70,14 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   });
   await app.ready();
   return app;
+}
+
+function refusedByFramework(error: FastifyError): Refused {
+  const status = error.statusCode ?? 500;
+  if (status === 413) return refused('TOO_LARGE', 'expected a smaller request body');
+  if (status >= 400 && status < 500)
+    return refused('REQUEST_INVALID', 'expected a request with a valid type, length and body');
+  return refusedByFailure(error);
 }
 
 async function gateRequest(

@@ -172,7 +172,12 @@ function keepingLogger(): { readonly log: Logger; readonly text: () => string } 
   const lines: string[] = [];
   const all = (_: string, value: unknown): unknown =>
     value instanceof Error
-      ? { ...value, message: value.message, stack: value.stack, cause: value.cause }
+      ? {
+          ...Object.fromEntries(Object.entries(value)),
+          message: value.message,
+          stack: value.stack,
+          cause: value.cause,
+        }
       : value;
   const keep = (fields: object, message: string): void => {
     lines.push(JSON.stringify({ message, ...fields }, all));
