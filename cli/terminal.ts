@@ -24,14 +24,43 @@ export function openTerminal(
   return {
     secret: async (message) => {
       const { isCancel, password } = await import('@clack/prompts');
-      const answer = await password({ message, input, output });
+      const answer = await untilHangUp(input, (signal) =>
+        password({ message, input, output, signal }),
+      );
       if (isCancel(answer)) throw new CountersignError('PASSPHRASE_MISSING', 'cancelled');
       return answer;
     },
     confirm: async (message) => {
       const { confirm } = await import('@clack/prompts');
       // Cancelling gives a symbol, which is no yes either.
-      return (await confirm({ message, initialValue: false, input, output })) === true;
+      const answer = await untilHangUp(input, (signal) =>
+        confirm({ message, initialValue: false, input, output, signal }),
+      );
+      return answer === true;
     },
   };
+}
+
+/**
+ * Asks until there is an answer, Ctrl-D, or no terminal any more. The prompt library knows Ctrl-C alone:
+ * the others would leave it waiting for ever, and node would end with a warning of its own.
+ */
+async function untilHangUp<T>(
+  input: Readable,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const hangUp = (): void => controller.abort();
+  const key = (
+    _text: unknown,
+    pressed?: { readonly ctrl?: boolean; readonly name?: string },
+  ): void => {
+    if (pressed?.ctrl === true && pressed.name === 'd') hangUp();
+  };
+  input.on('keypress', key).once('end', hangUp).once('close', hangUp);
+  try {
+    return await ask(controller.signal);
+  } finally {
+    input.off('keypress', key).off('end', hangUp).off('close', hangUp);
+  }
 }

@@ -7,12 +7,15 @@ import { packageVersion } from '../version.ts';
 const NEXT = `
 Next, in front of your own registry (here one on localhost:5000):
 
-  mkdir -p trust/keys && cp policies/default.yaml trust/        a policy: everything signed by release-bot
-  npx countersign key generate release-bot --out trust/keys     its key
+  # a policy: everything signed by release-bot; and its key
+  mkdir -p trust/keys && cp policies/default.yaml trust/
+  npx countersign key generate release-bot --out trust/keys
   npx countersign serve --upstream http://localhost:5000 --policies trust
-  docker pull localhost:5443/team/app:1.0                       refused, and why
+
+  # from another terminal, with an image that your registry has: refused, and why; signed; accepted
+  docker pull localhost:5443/team/app:1.0
   npx countersign sign --key release-bot localhost:5443/team/app:1.0
-  docker pull localhost:5443/team/app:1.0                       accepted`;
+  docker pull localhost:5443/team/app:1.0`;
 
 /** `countersign demo`: the main job on a throw-away service. */
 export function define(program: Command, context: Context): void {

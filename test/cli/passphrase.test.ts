@@ -22,8 +22,11 @@ const cosign: PassphraseRequest = { subject: './cosign.key', role: null, cosign:
 const failure = (code: string, message: string): object =>
   expect.objectContaining({ code, message: expect.stringContaining(message) });
 
-/** A terminal on real streams: types each answer when its question has appeared, and keeps what was shown. */
-function typing(answers: readonly string[]): { terminal: Terminal | null; shown: () => string } {
+/** A terminal on real streams: types each answer when its question has appeared (`null`: it goes away), and keeps what was shown. */
+function typing(answers: readonly (string | null)[]): {
+  terminal: Terminal | null;
+  shown: () => string;
+} {
   const input = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => undefined });
   const output = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
   let shown = '';
@@ -32,8 +35,12 @@ function typing(answers: readonly string[]): { terminal: Terminal | null; shown:
     shown += chunk.toString();
     const questions = shown.match(/(?:passphrase for|Repeat the)/g)?.length ?? 0;
     if (questions > asked && asked < answers.length) {
-      const answer = answers[asked++] ?? '';
+      const answer = answers[asked++] ?? null;
       setImmediate(() => {
+        if (answer === null) {
+          input.end();
+          return;
+        }
         for (const key of answer) input.write(key);
         input.write('\r');
       });
@@ -152,8 +159,12 @@ describe('passphrases', () => {
     expect(short.shown()).not.toContain('Repeat');
   });
 
-  it('are missing where the person cancels', async () => {
-    const { terminal } = typing(['\u0003']);
+  it.each([
+    ['presses Ctrl-C', '\u0003'],
+    ['presses Ctrl-D', '\u0004'],
+    ['closes the terminal', null],
+  ])('are missing where the person %s', async (_what, answer) => {
+    const { terminal } = typing([answer]);
     await expect(passphrases({ env: {}, terminal }).open(signer)).rejects.toEqual(
       failure('PASSPHRASE_MISSING', 'cancelled'),
     );

@@ -40,7 +40,7 @@ describe('a database restored from an old copy', () => {
       code: 'STORE_ROLLED_BACK',
       message: expect.stringMatching(
         new RegExp(
-          `log dec has 1 events, high-water.json has seen 2.*countersign recover --data ${data}$`,
+          `log dec has 1 events, high-water.json has seen 2.*countersign recover --data ${data} --reason TEXT$`,
         ),
       ) as string,
     });

@@ -74,7 +74,7 @@ export class Writer {
       if (rolledBack !== null) {
         throw new CountersignError(
           'STORE_ROLLED_BACK',
-          `${rolledBack}: a revoked key could be back; restore the newest copy, or record the loss with: countersign recover --data ${data}`,
+          `${rolledBack}: a revoked key could be back; restore the newest copy, or record the loss with: countersign recover --data ${data} --reason TEXT`,
         );
       }
       const mark = markOf(db);
