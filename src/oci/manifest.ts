@@ -69,6 +69,8 @@ export function parseManifest(
   if (!parsed.ok) return invalid(`manifest is not strict JSON: ${parsed.refusal.message}`);
   const root = parsed.value;
   if (!isObject(root)) return invalid('expected a manifest object');
+  const lookalike = lookalikeIn(root, ROOT_MEMBERS);
+  if (lookalike !== undefined) return invalid(lookalike);
   if (root['schemaVersion'] !== 2) {
     return invalid(
       `expected schemaVersion 2, found ${JSON.stringify(root['schemaVersion'] ?? null)}; schema 1 is not supported`,
@@ -94,6 +96,36 @@ export function parseManifest(
   return layers.ok
     ? ok({ kind, ...common.value, config: config.value, layers: layers.value })
     : layers;
+}
+
+// Members that readers know, those of schema 1 among them.
+const ROOT_MEMBERS = membersOf(
+  'schemaVersion mediaType artifactType config layers manifests subject annotations name tag architecture fsLayers history signatures',
+);
+const DESCRIPTOR_MEMBERS = membersOf(
+  'mediaType digest size urls annotations data platform artifactType',
+);
+
+/**
+ * Go reads members without regard to case, and the last one wins (encoding/json, "Unmarshal"; so do
+ * containerd, docker and podman): `"Layers"` beside `"layers"` would be one image here and another one
+ * there. Both foldings, for Go also takes \u017f for an s and \u212a for a k.
+ */
+function lookalikeIn(object: JsonObject, members: ReadonlyMap<string, string>): string | undefined {
+  for (const name of Object.keys(object)) {
+    const meant = members.get(fold(name));
+    if (meant !== undefined && meant !== name)
+      return `expected "${meant}" in its own spelling, found ${JSON.stringify(name)}`;
+  }
+  return undefined;
+}
+
+function membersOf(names: string): ReadonlyMap<string, string> {
+  return new Map(names.split(' ').map((name) => [fold(name), name]));
+}
+
+function fold(name: string): string {
+  return name.toUpperCase().toLowerCase();
 }
 
 function manifestType(root: JsonObject, contentType: string | undefined): Result<string> {
@@ -148,6 +180,8 @@ function descriptors(value: Json | undefined, field: string, most: number): Resu
 
 function descriptor(value: Json | undefined, field: string): Result<Descriptor> {
   if (!isObject(value)) return invalid(`expected "${field}" to be a descriptor`);
+  const lookalike = lookalikeIn(value, DESCRIPTOR_MEMBERS);
+  if (lookalike !== undefined) return invalid(`${field}: ${lookalike}`);
   const { mediaType, digest, size, artifactType, platform, urls } = value;
   if (typeof mediaType !== 'string' || mediaType.length > 255)
     return invalid(`expected "${field}.mediaType" to be a string`);
