@@ -1,6 +1,8 @@
 import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS } from './commands.ts';
 import type { Context } from './commands.ts';
+import { ERRORS } from '../src/lib/errors.ts';
+import type { Output } from './output.ts';
 import { createOutput, reportFailure } from './output.ts';
 import { packageVersion } from './version.ts';
 
@@ -39,7 +41,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
         .default('text'),
     )
     .addHelpText('after', HELP)
-    .showHelpAfterError('(see countersign --help)')
+    .showHelpAfterError(seeHelp('countersign'))
     .showSuggestionAfterError()
     .exitOverride()
     .enablePositionalOptions(false);
@@ -51,21 +53,37 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     }
     (await entry.load()).define(program, context);
   }
-  inherit(program);
+  inherit(program, 'countersign');
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return status;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) return usageFailure(error, output());
     return reportFailure(error, output());
   }
 }
 
-/** Options that every command takes are declared once, on the program; subcommands throw instead of exiting. */
-function inherit(command: Command): void {
+/** What the parser has said on stderr already, or help that was asked for. */
+function usageFailure(error: CommanderError, output: Output): number {
+  if (error.exitCode === 0) return 0;
+  const said = error.code === 'commander.help' ? 'expected a command' : error.message;
+  const message = said.replace(/^error: /, '').replaceAll('\n', ' ');
+  if (output.json) output.result({ error: { code: 'USAGE', message } }, '');
+  return ERRORS.USAGE.exit;
+}
+
+const seeHelp = (name: string): string => `(see ${name} --help)`;
+
+/**
+ * Options that every command takes are declared once, on the program; subcommands throw instead of
+ * exiting, and a mistake in one names its own help.
+ */
+function inherit(command: Command, path: string): void {
   for (const sub of command.commands) {
+    const name = `${path} ${sub.name()}`;
     sub.exitOverride();
     sub.copyInheritedSettings(command);
-    inherit(sub);
+    sub.showHelpAfterError(seeHelp(name));
+    inherit(sub, name);
   }
 }
