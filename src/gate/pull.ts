@@ -169,7 +169,7 @@ export async function held(
   const name = `${request.repository}:${tag}`;
   return refused(
     'MANIFEST_UNKNOWN',
-    `${name} (${shortDigest(hold.digest)}) is held until it is signed: countersign sign ${name}`,
+    `${name} (${shortDigest(hold.digest)}) is held until it is signed as its policy asks: countersign sign ${name}`,
   );
 }
 

@@ -16,6 +16,7 @@ import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { DEFAULT_FORMATS } from '../../signature-format.ts';
 import { chooseDigest, signingSink } from './target.ts';
+import { stillHeld } from './waiting.ts';
 
 /** The options of `sign`. */
 export interface SignFlags extends RegistryFlags {
@@ -40,6 +41,8 @@ interface SignedReference {
   readonly digest: Digest;
   readonly key: string;
   readonly signed: readonly SignedImage[];
+  /** Why it is still held; `null` where it is not, as far as anybody tells. */
+  readonly held: string | null;
 }
 
 /** `sign`: finds what each image means before the key is opened, then signs one after the other. */
@@ -71,8 +74,11 @@ export async function runSign(
       const signed = await signTarget(signing, flags.recursive, output);
       const { image, digest } = target;
       const name = formatReference({ ...image, digest });
-      done.push({ image: name, tag: image.tag ?? null, digest, key: signer.publicKey.id, signed });
+      const held = await stillHeld(target.client, image, digest);
+      const key = signer.publicKey.id;
+      done.push({ image: name, tag: image.tag ?? null, digest, key, signed, held });
       output.note(summary(name, signed, digest));
+      if (held !== null) output.note(`still held: ${held}`);
     }
     output.result({ images: done }, () => done.map((one) => one.image).join('\n'));
   } finally {

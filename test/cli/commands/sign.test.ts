@@ -54,8 +54,21 @@ describe('countersign sign', () => {
           digest,
           key: expect.stringMatching(/^[0-9a-f]{64}$/),
           signed: [{ digest, format: 'cosign', written: true }],
+          held: null,
         },
       ],
+    });
+  });
+
+  it('says what is still missing where one signature is not enough', async () => {
+    const digest = await push('team/intern');
+    const name = holding.at('team/intern:1');
+    const signed = await holding.cli('sign', name, '--key', 'intern');
+    expect(signed).toMatchObject({ code: 0, stdout: `${name}@${digest}\n` });
+    expect(signed.stderr).toMatch(/^still held: .* policy team needs release-bot; found /m);
+    expect(await holding.cli('sign', name, ...key)).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining('held'),
     });
   });
 
