@@ -2,8 +2,11 @@ import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../../src/lib/json.ts';
 import { isCount } from '../../../src/lib/json.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
+import type { RegistryClient } from '../../../src/oci/client.ts';
 import { apiObject, malformed } from '../../api/answer.ts';
 import type { Context } from '../../commands.ts';
+import type { Revoked } from './doubt.ts';
+import { inForce, isNotThere, wasNotRevoked } from './doubt.ts';
 import { readPublicKey } from '../../public-key-file.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry } from '../../registry.ts';
@@ -20,7 +23,7 @@ export interface RevokeFlags extends RegistryFlags {
 /** What one revocation is about, and the host that is told. */
 interface Request {
   readonly host: string;
-  readonly what: { readonly image: string } | { readonly key: string };
+  readonly what: Revoked;
 }
 
 interface Done {
@@ -44,10 +47,22 @@ export async function runRevoke(
   const undo = flags.undo ?? false;
   const done: Done[] = [];
   for (const { host, what } of requests) {
-    const one = await send(context, flags, host, { ...what, reason: flags.reason ?? '', undo });
-    done.push(one);
-    const name = 'image' in what ? what.image : `key ${what.key}`;
-    output.note(`${name} ${undo ? 'is no longer revoked' : 'is revoked'}, record ${one.record}`);
+    const client = openRegistry({ host }, flags, context.env);
+    try {
+      const before = undo ? await inForce(client) : null;
+      const one = await send(client, { ...what, reason: flags.reason ?? '', undo });
+      done.push(one);
+      const name = 'image' in what ? what.image : `key ${what.key}`;
+      const now = undo ? 'is no longer revoked' : 'is revoked';
+      output.note(`${name} ${now}, record sig/${one.record}`);
+      // A registry that is slow to list its tags must not delay the revocation.
+      const doubt = undo
+        ? wasNotRevoked(name, one.revocation, before)
+        : await isNotThere(client, what);
+      if (doubt !== null) output.warn(doubt);
+    } finally {
+      await client.close();
+    }
   }
   output.result({ revocations: done }, '');
 }
@@ -85,25 +100,15 @@ async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
   return { host, what: { key: (await readPublicKey(key)).id } };
 }
 
-async function send(
-  context: Context,
-  flags: RevokeFlags,
-  host: string,
-  body: JsonObject,
-): Promise<Done> {
-  const client = openRegistry({ host }, flags, context.env);
-  try {
-    const answer = apiObject(await client.api('POST', '/api/v1/revocations', body));
-    if (answer === null) {
-      throw new CountersignError(
-        'USAGE',
-        `${host} is no Countersign, so nothing was revoked; name the one in front of it with --server URL`,
-      );
-    }
-    const { revocation, record } = answer;
-    if (revocation === undefined || !isCount(record)) throw malformed('a recorded revocation');
-    return { revocation, undone: body['undo'] === true, record };
-  } finally {
-    await client.close();
+async function send(client: RegistryClient, body: JsonObject): Promise<Done> {
+  const answer = apiObject(await client.api('POST', '/api/v1/revocations', body));
+  if (answer === null) {
+    throw new CountersignError(
+      'USAGE',
+      `${client.host} is no Countersign, so nothing was revoked; name the one in front of it with --server URL`,
+    );
   }
+  const { revocation, record } = answer;
+  if (revocation === undefined || !isCount(record)) throw malformed('a recorded revocation');
+  return { revocation, undone: body['undo'] === true, record };
 }

@@ -52,6 +52,25 @@ describe('countersign revoke', () => {
     expect(await verdict('team/app:1')).toBe(0);
   });
 
+  it('warns of a tag that is not there, and of giving back what was not revoked', async () => {
+    const slip = holding.at('team/app:l');
+    const revoked = await holding.cli('revoke', slip);
+    expect(revoked).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^warning: .* no tag l now/m),
+    });
+    const back = await holding.cli('revoke', slip, '--undo');
+    expect(back).toMatchObject({ code: 0, stderr: expect.not.stringContaining('warning') });
+    const again = await holding.cli('revoke', slip, '--undo');
+    expect(again.stderr).toContain(`warning: ${slip} was not revoked before`);
+    // What is there is revoked without a doubt, and named by its record in the log of trust.
+    const good = await holding.cli('revoke', holding.at('team/app:1'));
+    expect(good.stderr).toMatch(/^\S+\/team\/app:1 is revoked, record sig\/\d+\n$/);
+    expect(await holding.cli('revoke', holding.at('team/app:1'), '--undo')).toMatchObject({
+      code: 0,
+    });
+  });
+
   it.each([
     ['nothing', [], 'an image'],
     ['a whole repository', ['x.example/team/app'], 'a tag or a digest'],
