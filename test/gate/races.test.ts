@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { attackedGates } from '../support/attacked.ts';
+import { buildImage, buildIndex, pushImage } from '../support/image.ts';
+import { tarLayer } from '../support/tar.ts';
+
+const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
+
+describe('while things change', () => {
+  const attacked = attackedGates();
+
+  it('serves no unsigned bytes by a tag that the registry moves between signed and unsigned (T-01, T-02)', async () => {
+    const gate = await attacked({ policy: 'push: hold' });
+    const [good, evil] = [image('good\n'), image('evil\n')];
+    await pushImage(gate.url, 'team/app', good, '1');
+    expect((await gate.sign('team/app', good.digest)).status).toBe(201);
+    let stop = false;
+    const moving = (async () => {
+      while (!stop) {
+        await pushImage(gate.registry, 'team/app', evil, '1');
+        await pushImage(gate.registry, 'team/app', good, '1');
+      }
+    })();
+    const statuses = new Set<number>();
+    const end = performance.now() + 6000;
+    while (performance.now() < end) {
+      const method = statuses.size % 2 === 0 ? 'GET' : 'HEAD';
+      const all = await Promise.all(
+        [1, 2, 3, 4].map(() => gate.call(method, '/v2/team/app/manifests/1')),
+      );
+      for (const answer of all) {
+        statuses.add(answer.status);
+        if (answer.status === 200)
+          expect(answer.headers['docker-content-digest']).toBe(good.digest);
+        if (method === 'GET' && answer.status === 200) expect(answer.body).toEqual(good.manifest);
+      }
+    }
+    stop = true;
+    await moving;
+    expect([...statuses].toSorted((a, b) => a - b)).toEqual([200, 403]);
+  });
+
+  it('answers a pull after a revocation by the revocation, however many are revoked at once (T-55)', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const images = Array.from({ length: 12 }, (_, n) => image(`${n}\n`));
+    for (const one of images) {
+      await pushImage(gate.url, 'team/app', one);
+      expect((await gate.sign('team/app', one.digest)).status).toBe(201);
+      expect((await gate.call('GET', `/v2/team/app/manifests/${one.digest}`)).status).toBe(200);
+    }
+    const after = await Promise.all(
+      images.map(async ({ digest }) => {
+        const revoked = await gate.call('POST', '/api/v1/revocations', {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ image: `${gate.host}/team/app@${digest}`, reason: 'test' }),
+        });
+        expect(revoked.status).toBe(200);
+        return (await gate.call('GET', `/v2/team/app/manifests/${digest}`)).status;
+      }),
+    );
+    expect(new Set(after)).toEqual(new Set([403]));
+  });
+
+  it('keeps to policies while their files are cut, emptied, linked away and restored', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const evil = image('evil\n');
+    await pushImage(gate.url, 'team/app', evil, '1');
+    const file = join(gate.policies, 'policy.yaml');
+    const whole = readFileSync(file, 'utf8');
+    const end = performance.now() + 4000;
+    for (let n = 0; performance.now() < end; n++) {
+      writeFileSync(file, n % 7 === 0 ? whole : whole.slice(0, (n * 37) % whole.length));
+      const { status } = await gate.call('GET', '/v2/team/app/manifests/1');
+      expect(status).toBe(403);
+    }
+  });
+
+  it('judges a child anew when its parent is no longer trusted', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const child = image('child\n');
+    const index = buildIndex([child]);
+    await pushImage(gate.url, 'team/app', index, '1');
+    const pull = async () =>
+      (await gate.call('GET', `/v2/team/app/manifests/${child.digest}`)).status;
+    expect(await pull()).toBe(403);
+    expect((await gate.sign('team/app', index.digest)).status).toBe(201);
+    expect(await pull()).toBe(200);
+    await gate.call('POST', '/api/v1/revocations', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ image: `${gate.host}/team/app@${index.digest}`, reason: 'test' }),
+    });
+    expect(await pull()).toBe(403);
+  });
+
+  it('gives no child to an unsigned index, nor from another repository, nor by a layer (T-48, T-54)', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const evil = image('evil\n');
+    const good = buildImage({ layers: [evil.manifest], config: evil.manifest });
+    await pushImage(gate.url, 'team/app', evil);
+    await pushImage(gate.url, 'team/app', buildIndex([evil]), 'evil');
+    await pushImage(gate.url, 'team/app', good, 'layers');
+    expect((await gate.sign('team/app', good.digest)).status).toBe(201);
+    const index = buildIndex([evil]);
+    await pushImage(gate.url, 'team/other', index, 'signed');
+    expect((await gate.sign('team/other', index.digest)).status).toBe(201);
+    const pull = async (path: string) =>
+      (await gate.call('GET', `/v2/${path}/manifests/${evil.digest}`)).status;
+    expect(await pull('team/other')).toBe(200);
+    expect(await pull('team/app')).toBe(403);
+  });
+});
