@@ -48,7 +48,7 @@ export function parsePrivateKeyFile(bytes: Uint8Array): Result<PrivateKeyFile> {
     return refuse(
       'KEY_INVALID',
       block.label === 'PUBLIC KEY'
-        ? 'expected a private key, found a public key'
+        ? 'expected a private key, found a public key; countersign key list names the private ones'
         : `expected a private key (PKCS#8, SEC1, PKCS#1, or of docker or cosign), found "${block.label}"`,
     );
   }

@@ -202,7 +202,7 @@ describe('countersign key', () => {
 
   it('refuses to import what others can read, what is weak, and what is no private key', async () => {
     given('openssl-sec1-with-parameters.key', 'open.key', 0o644);
-    given('p256.pub', 'public.key');
+    given('p256.pub', 'public.key', 0o644);
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
     const pem = weak.export({ format: 'pem', type: 'pkcs8' });
     writeFileSync(join(site.folder, 'weak.key'), pem, { mode: 0o600 });

@@ -42,8 +42,9 @@ export async function openKey(
 /** Reads a private key file by its path, without opening it. Throws KEY_FILE_EXPOSED, KEY_INVALID. */
 export async function readKeyFile(path: string): Promise<PrivateKeyFile> {
   const { bytes, exposed } = unwrap(await readPrivateFile(path));
-  if (exposed !== null) throw new CountersignError(exposed.code, exposed.message);
   const file = parsePrivateKeyFile(bytes);
-  if (file.ok) return file.value;
-  throw new CountersignError(file.refusal.code, `${path}: ${file.refusal.message}`);
+  // First what it is: a public key that everybody can read is no exposed key, but a wrong argument.
+  if (!file.ok) throw new CountersignError(file.refusal.code, `${path}: ${file.refusal.message}`);
+  if (exposed !== null) throw new CountersignError(exposed.code, exposed.message);
+  return file.value;
 }
