@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { codeOf } from '../src/lib/errors.ts';
 import type { Logger } from '../src/lib/logger.ts';
 
 /** The service's logger: JSON lines on stderr, written in the background. */
@@ -21,12 +22,13 @@ export function processLogger(level: string): ProcessLogger {
   };
 }
 
-/** Errors as what can be read, with our private detail and the cause. */
-function plain(fields: object): object {
+/** Errors as what can be read, with our private detail; a stack for what nobody foresaw only. */
+export function plain(fields: object): object {
   if (!('error' in fields) || !(fields.error instanceof Error)) return fields;
   const { error } = fields;
   const detail =
     'detail' in error && typeof error.detail === 'string' ? { detail: error.detail } : {};
   const code = 'code' in error ? { errorCode: error.code } : {};
-  return { ...fields, error: error.message, ...detail, ...code, stack: error.stack };
+  const stack = codeOf(error) === 'INTERNAL' ? { stack: error.stack } : {};
+  return { ...fields, error: error.message, ...detail, ...code, ...stack };
 }
