@@ -239,6 +239,7 @@ function openPolicies(
   );
   return PoliciesInForce.open({
     folder: config.policies,
+    hosts: config.registries.map((one) => one.host),
     watch: {
       registryHost: config.registries[0]?.host ?? '',
       aliases: new Map(names),

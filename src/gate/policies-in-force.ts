@@ -5,6 +5,7 @@ import type { Logger } from '../lib/logger.ts';
 import { unwrap } from '../lib/result.ts';
 import { keyRegistered, policyLoaded, policyRejected } from '../log/record.ts';
 import type { Repository } from '../oci/reference.ts';
+import { lintHosts } from '../policy/lint.ts';
 import type { LoadedPolicies } from '../policy/load.ts';
 import { govern } from '../policy/match.ts';
 import type { Governing } from '../policy/policy.ts';
@@ -15,6 +16,8 @@ import type { NewEvent, Store } from '../store/store.ts';
 /** What {@link PoliciesInForce.open} needs. */
 export interface PoliciesOptions {
   readonly folder: string;
+  /** The canonical names of the registries that the service answers for. */
+  readonly hosts: readonly string[];
   readonly watch: WatchOptions;
   readonly store: Store;
   readonly log: Logger;
@@ -43,7 +46,8 @@ export class PoliciesInForce {
       await store.commit(eventsOf(set).map((event) => ({ kind: 'event', event })));
       onLoad(set.revision);
       log.info({ revision: set.revision, files: set.files }, 'policies loaded');
-      for (const warning of set.warnings) log.warn({ warning }, 'policies');
+      for (const warning of [...set.warnings, ...lintHosts(set, options.hosts)])
+        log.warn({ warning }, 'policies');
     };
     const unrecorded = (error: unknown): void =>
       log.error({ error: messageOf(error) }, 'a change of the policies could not be recorded');

@@ -24,6 +24,18 @@ export function lint(set: PolicySet, now: Date): readonly string[] {
   ];
 }
 
+/**
+ * Policies for hosts that a service does not answer for, one sentence each: they look as if they
+ * protected something. `hosts` are the canonical names of its registries.
+ */
+export function lintHosts(set: PolicySet, hosts: readonly string[]): readonly string[] {
+  return set.policies.flatMap(({ name, source, images }) => {
+    const named = images.map(({ segments }) => segments[0] ?? '');
+    if (named.some((host) => host === '**' || hosts.includes(host))) return [];
+    return `${source}: policy ${name} governs nothing here: it is for ${[...new Set(named)].join(', ')}, and the service answers for ${hosts.join(', ')}`;
+  });
+}
+
 function lintPolicy(policy: Policy, now: Date): readonly string[] {
   const warnings: string[] = [];
   if (policy.mode === 'off') {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EXAMPLE_KEYS, exampleKeyWarnings } from '../../src/policy/example-keys.ts';
-import { lint } from '../../src/policy/lint.ts';
+import { lint, lintHosts } from '../../src/policy/lint.ts';
 import { load, policyFile, publicKeyPem } from './site.ts';
 
 const NOW = new Date('2026-06-01T00:00:00Z');
@@ -71,6 +71,18 @@ describe('what deserves a second look', () => {
     ]);
     const two = text.replace('[keys/a.pub]', '[keys/a.pub, keys/a2.pub]');
     expect(lint(await load({ 'p.yaml': two, 'keys/a2.pub': publicKeyPem() }), NOW)).toHaveLength(1);
+  });
+
+  it('is a policy for a registry that the service does not answer for', async () => {
+    const text = policyFile('mode: warn');
+    const set = await load({ 'p.yaml': text.replace("'**'", "'${registry}/**'") });
+    expect(lintHosts(set, ['registry.example.com'])).toEqual([]);
+    expect(lintHosts(set, ['localhost:5443'])).toEqual([
+      expect.stringMatching(
+        /p\.yaml:\d+: policy p governs nothing here: it is for registry\.example\.com, and the service answers for localhost:5443$/,
+      ),
+    ]);
+    expect(lintHosts(await load({ 'p.yaml': text }), ['localhost:5443'])).toEqual([]);
   });
 
   it('is a key that nobody can sign with', async () => {

@@ -1,5 +1,5 @@
 import { systemClock } from '../../../src/lib/time.ts';
-import { lint } from '../../../src/policy/lint.ts';
+import { lint, lintHosts } from '../../../src/policy/lint.ts';
 import type { Context } from '../../commands.ts';
 import type { PlaceFlags } from './places.ts';
 import { findPlaces, loadFrom } from './places.ts';
@@ -13,7 +13,8 @@ export async function runCheck(
   const places = await findPlaces(context, flags);
   const dir = folder ?? places.policies;
   const set = await loadFrom(dir, places);
-  const warnings = [...set.warnings, ...lint(set, systemClock())];
+  const elsewhere = places.hosts === null ? [] : lintHosts(set, places.hosts);
+  const warnings = [...set.warnings, ...lint(set, systemClock()), ...elsewhere];
   const output = context.output();
   if (!output.json) for (const warning of warnings) output.warn(warning);
   output.result(

@@ -18,6 +18,8 @@ export interface Places {
   /** The configured policy folder, as a person would write it. */
   readonly policies: string;
   readonly options: LoadOptions;
+  /** The service's registries, where a configuration was named; else `null`: nobody said which they are. */
+  readonly hosts: readonly string[] | null;
   /** The other names of each host. */
   aliasesOf(host: string): readonly string[];
 }
@@ -35,6 +37,7 @@ export async function findPlaces(context: Context, flags: PlaceFlags): Promise<P
   return {
     policies: policies.startsWith('..') ? config.policies : policies === '' ? '.' : policies,
     options: { registryHost, aliases, formats },
+    hosts: flags.config === undefined ? null : config.registries.map((each) => each.host),
     aliasesOf: (host) => config.registries.find((each) => each.host === host)?.aliases ?? [],
   };
 }
