@@ -89,11 +89,15 @@ function readUpstream(
   const bad = (message: string): undefined => problems.add(written.at, message);
   const shown = JSON.stringify(written.text.replace(/\/\/[^/@]*@/, '//…@').slice(0, 120));
   if (!URL.canParse(written.text)) {
-    return bad(`expected embedded or an http(s):// address as upstream, found ${shown}`);
+    return bad(
+      `expected embedded or an http(s):// address such as http://localhost:5000 as upstream, found ${shown}`,
+    );
   }
   const url = new URL(written.text);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return bad(`expected embedded or an http(s):// address as upstream, found ${shown}`);
+    return bad(
+      `expected embedded or an http(s):// address such as http://localhost:5000 as upstream, found ${shown}`,
+    );
   }
   if (url.username !== '' || url.password !== '') {
     return bad('expected no name or password in the upstream address; use credentials');

@@ -172,7 +172,7 @@ function listenOn(
       reject(
         new CountersignError(
           'CONFIG_INVALID',
-          `expected to listen on ${host}:${port}, but ${messageOf(error)}; choose another address with --listen`,
+          `expected to listen on ${host}:${port}, but ${whyNot(error)}; choose another address with --listen`,
           { cause: error },
         ),
       );
@@ -186,6 +186,13 @@ function listenOn(
       resolve({ port: actual, urls: schemes.map((scheme) => `${scheme}://${name}:${actual}`) });
     });
   });
+}
+
+function whyNot(error: Error): string {
+  const code = 'code' in error ? error.code : '';
+  if (code === 'EADDRINUSE') return 'another process listens there already (EADDRINUSE)';
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address (EADDRNOTAVAIL)';
+  return messageOf(error);
 }
 
 async function closeGracefully(server: Server, open: Set<Socket>, graceMs: number): Promise<void> {
