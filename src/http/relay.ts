@@ -118,7 +118,7 @@ export function ownLocation(
 ): string {
   if (location.startsWith('/') && !location.startsWith('//')) return location;
   const match = /^(https?:\/\/[^/?#]+)(\/.*)?$/i.exec(location);
-  if (match === null) return location;
+  if (match === null || !URL.canParse(match[1] as string)) return location;
   const theirs = new URL(target.registry.upstream.origin).host;
   const named = new URL(match[1] as string).host;
   const ours = new URL(target.origin).host;
