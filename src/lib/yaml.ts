@@ -1,4 +1,4 @@
-import type { Document, Node } from 'yaml';
+import type { Document, Node, YAMLParseError } from 'yaml';
 import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument, visit } from 'yaml';
 import { decodeUtf8 } from './bytes.ts';
 import type { ErrorCode } from './errors.ts';
@@ -63,7 +63,9 @@ export function readYaml(
     if (document.errors.some((error) => /call stack|stack overflow/i.test(error.message))) {
       return bad('expected fewer levels of nesting');
     }
-    for (const error of document.errors) report(shared, error.pos[0], firstLine(error.message));
+    // One slip in a line makes the parser stumble over all that follow: the first one is the one to mend.
+    const [slip] = document.errors;
+    if (slip !== undefined) report(shared, slip.pos[0], described(slip));
     if (/^%/m.test(text.slice(0, document.range[0]))) {
       report(shared, 0, 'expected no YAML directive; remove the line that begins with %');
     }
@@ -74,6 +76,12 @@ export function readYaml(
   }
   if (shared.problems.length > 0) return refuse(limits.code, summary(shared.problems));
   return ok(new YamlDocument(shared, limits.code, document.contents));
+}
+
+function described({ code, message }: YAMLParseError): string {
+  return code === 'MULTIPLE_DOCS'
+    ? 'expected one document, found multiple documents; write each into a file of its own, without ---'
+    : `${firstLine(message)}; look at the indentation and the quotes around this line`;
 }
 
 function firstLine(text: string): string {

@@ -26,8 +26,16 @@ describe('strict YAML', () => {
     ['a:\n  - {b: 1', /f\.yaml:2: flow map/],
     [`${'- '.repeat(40)}a`, /expected at most 16 levels of nesting/],
     ['a: "x\nb: 1', /f\.yaml:\d: missing closing "quote/],
+    [
+      'a:\n  - b: 1\n   c: 2\n    d: 3',
+      /^f\.yaml:3: [^\n]*; look at the indentation and the quotes/,
+    ],
   ])('refuses %j', (text, message) => {
     expect(String(read(text)).split('\n')[0]).toMatch(message);
+  });
+
+  it('names the one slip that makes the lines after it unreadable, too', () => {
+    expect(String(read('a:\n  - b: 1\n   c: 2\n    d: 3\n e: 4'))).not.toContain('\n');
   });
 
   it.each(['[', '- ', '{', '{a: ', 'a: [', '? '])('refuses endless nesting of %j', (opening) => {
