@@ -2,13 +2,16 @@
 // Old syntax on purpose: an old Node must get this far and say what it lacks, not print a stack.
 import { existsSync } from 'node:fs';
 import * as nodeModule from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 const good = (major === 22 && minor >= 22) || (major === 24 && minor >= 15) || major >= 26;
 if (!good) {
+  const own = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
   process.stderr.write(
     `countersign needs Node 22.22, 24.15 or 26 and later, found ${process.versions.node}.\n` +
-      'In a checkout, "npm run" and "npx countersign" bring the right one after: npm ci\n',
+      'In a checkout, "npm run" and "npx countersign" bring the right one after: npm ci\n' +
+      (existsSync(own) ? `From any folder: ${own} ${fileURLToPath(import.meta.url)}\n` : ''),
   );
   process.exit(2);
 }

@@ -204,7 +204,9 @@ function explain(error: unknown, url: URL): string {
     case 'ECONNREFUSED':
       return 'refused the connection: is the registry running there?';
     case 'ENOTFOUND':
-      return 'is not a host that the resolver knows';
+      return url.hostname.endsWith('.docker.io')
+        ? 'is not a host that the resolver knows; images without a host are those of Docker Hub, others are written HOST/NAME:TAG'
+        : 'is not a host that the resolver knows';
     case 'EPROTO':
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
       return 'does not speak TLS';

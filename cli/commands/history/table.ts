@@ -57,9 +57,10 @@ function whyOf(type: string, data: JsonObject): string {
       return `by ${text('authority')} (${text('format')}, key ${short(data['keyId'])})`;
     case 'revocation':
     case 'revocation-undone':
-      return data['kind'] === 'key'
-        ? `key ${short(data['keyId'])}: ${text('reason')}`
-        : `${text('kind')}: ${text('reason')}`;
+      return [
+        data['kind'] === 'key' ? `key ${short(data['keyId'])}` : text('kind'),
+        ...(text('reason') === '' ? [] : [text('reason')]),
+      ].join(': ');
     case 'hold':
       return `until ${instant(data['expiresAt'])}`;
     case 'promotion-intended':
