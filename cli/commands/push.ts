@@ -12,7 +12,10 @@ export function define(program: Command, context: Context): void {
   const command = program
     .command('push <source> <image>')
     .description('push an image and sign its digest before the tag is given')
-    .option('--key <name>', 'key to sign with: a name in the key store, or a file')
+    .option(
+      '--key <name>',
+      "key to sign with: a name in the key store, or a file (default: the store's only key)",
+    )
     .addOption(
       new Option(
         '--format <format>',

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CountersignError } from '../lib/errors.ts';
+import { nearest } from '../lib/nearest.ts';
 import type { Refusal } from '../lib/result.ts';
 import { unwrap } from '../lib/result.ts';
 import { parseKeyName } from './key-name.ts';
@@ -172,9 +173,14 @@ function findKey(keys: readonly StoredKey[], nameOrId: string, folder: string): 
       : keys.filter((key) => key.notaryId.startsWith(nameOrId));
   const [key, ...others] = matches;
   if (key === undefined) {
+    const near = nearest(
+      nameOrId,
+      keys.flatMap(({ name }) => name ?? []),
+    );
+    const hint = near === undefined ? '' : `did you mean ${near}? `;
     throw new CountersignError(
       'KEY_NOT_FOUND',
-      `no key named ${JSON.stringify(nameOrId.slice(0, 80))} in ${folder}; see countersign key list (a file is named by its path, as ./NAME)`,
+      `no key named ${JSON.stringify(nameOrId.slice(0, 80))} in ${folder}; ${hint}see countersign key list (a file is named by its path, as ./NAME)`,
     );
   }
   if (others.length > 0) {

@@ -105,6 +105,9 @@ describe('keyStore', () => {
     await store.add(key, 'alice', PASSPHRASE);
     expect((await store.find(id.slice(0, 7))).name).toBe('alice');
     expect((await store.find(id)).name).toBe('alice');
+    await expect(store.find('alcie')).rejects.toEqual(
+      failure('KEY_NOT_FOUND', 'did you mean alice? see'),
+    );
     await expect(store.find(id.slice(0, 6))).rejects.toEqual(failure('KEY_NOT_FOUND'));
     await expect(store.find('../alice')).rejects.toEqual(failure('KEY_NOT_FOUND'));
     const other = await generateKey('ed25519');

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { messageOf } from '../../lib/errors.ts';
 import { readBoundedFile } from '../../lib/file.ts';
-import { unwrap } from '../../lib/result.ts';
 import type { Digest } from '../digest.ts';
 import { algorithmOf, hexOf } from '../digest.ts';
 import type { Layout } from './layout.ts';
@@ -19,7 +18,13 @@ export function folderLayout(folder: string): Layout {
   return {
     name: folder,
     async read(name, maxBytes) {
-      return unwrap(await readBoundedFile(join(folder, name), maxBytes, 'SOURCE_INVALID')).bytes;
+      const file = await readBoundedFile(join(folder, name), maxBytes, 'SOURCE_INVALID');
+      if (file.ok) return file.value.bytes;
+      throw invalidSource(
+        name === 'oci-layout'
+          ? `expected an OCI image layout in ${folder}: ${file.refusal.message}; an image that docker has is docker-daemon:NAME`
+          : file.refusal.message,
+      );
     },
     async size(digest) {
       try {
