@@ -12,13 +12,25 @@ export interface ProcessLogger extends Logger {
 export function processLogger(level: string): ProcessLogger {
   const destination = pino.destination({ dest: 2, sync: false, minLength: 4096 });
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  // A log that cannot be written (a full disk, a closed pipe) stops no service.
+  let broken = false;
+  destination.on('error', () => {
+    broken = true;
+  });
+  destination.on('write', () => {
+    broken = false;
+  });
   const timer = setInterval(() => destination.flush(), 1000);
   timer.unref();
   return {
     info: (fields, message) => log.info(plain(fields), message),
     warn: (fields, message) => log.warn(plain(fields), message),
     error: (fields, message) => log.error(plain(fields), message),
-    flush: () => destination.flushSync(),
+    flush: () => {
+      // What cannot be written is let go: flushSync would try for ever (on a full disk, for one).
+      if (broken) destination.destroy();
+      else destination.flushSync();
+    },
   };
 }
 

@@ -19,6 +19,7 @@ Exit status: 0 trusted or done, 1 denied, 2 wrong usage, 3 could not find out.`;
 
 /** Runs the command line; returns the exit status. */
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  outliveListeners();
   const program = new Command('countersign');
   let status = 0;
   const output = (): ReturnType<typeof createOutput> =>
@@ -85,5 +86,23 @@ function inherit(command: Command, path: string): void {
     sub.copyInheritedSettings(command);
     sub.showHelpAfterError(seeHelp(name));
     inherit(sub, name);
+  }
+}
+
+/**
+ * Nobody may be listening (a closed pipe, a full disk): that ends no command midway, least of all the
+ * service, but what could not be told is no success.
+ */
+function outliveListeners(): void {
+  let lost = false;
+  const unheard = (): void => {
+    if (lost) return;
+    lost = true;
+    process.once('exit', (code) => {
+      if (code === 0) process.exitCode = 3;
+    });
+  };
+  for (const stream of [process.stdout, process.stderr]) {
+    if (stream.listenerCount('error') === 0) stream.on('error', unheard);
   }
 }
