@@ -58,6 +58,15 @@ describe('an OCI layout in a folder', () => {
     expect((await openSource(layout())).root.digest).toBe(INDEX.digest);
   });
 
+  it('says what docker has is called where there is no layout', async () => {
+    await expect(openSource('oci:/nowhere/at/all')).rejects.toMatchObject({
+      ...invalid,
+      message: expect.stringMatching(
+        /OCI image layout in \/nowhere\/at\/all: .*docker-daemon:NAME$/,
+      ),
+    });
+  });
+
   it('names what is there where another is asked for', async () => {
     await expect(openSource(`${layout()}:v2`)).rejects.toMatchObject({
       ...invalid,
