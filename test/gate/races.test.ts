@@ -22,23 +22,24 @@ describe('while things change', () => {
         await pushImage(gate.registry, 'team/app', good, '1');
       }
     })();
-    const statuses = new Set<number>();
+    // What each answer came to: the signed image whole, a refusal, or something else.
+    const came = new Set<string>();
     const end = performance.now() + 6000;
-    while (performance.now() < end) {
-      const method = statuses.size % 2 === 0 ? 'GET' : 'HEAD';
+    for (let n = 0; performance.now() < end; n++) {
+      const method = n % 2 === 0 ? 'GET' : 'HEAD';
       const all = await Promise.all(
         [1, 2, 3, 4].map(() => gate.call(method, '/v2/team/app/manifests/1')),
       );
-      for (const answer of all) {
-        statuses.add(answer.status);
-        if (answer.status === 200)
-          expect(answer.headers['docker-content-digest']).toBe(good.digest);
-        if (method === 'GET' && answer.status === 200) expect(answer.body).toEqual(good.manifest);
+      for (const { status, headers, body } of all) {
+        const digest = String(headers['docker-content-digest']);
+        const whole = method === 'HEAD' || body.equals(good.manifest);
+        const signed = status === 200 && digest === good.digest && whole;
+        came.add(signed ? 'signed' : status === 403 ? 'refused' : `${status} ${digest}`);
       }
     }
     stop = true;
     await moving;
-    expect([...statuses].toSorted((a, b) => a - b)).toEqual([200, 403]);
+    expect(came).toEqual(new Set(['signed', 'refused']));
   });
 
   it('answers a pull after a revocation by the revocation, however many are revoked at once (T-55)', async () => {
