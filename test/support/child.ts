@@ -95,11 +95,19 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-// A test process that is ended early takes its servers along.
+// A test process that is ended early takes its servers along, those too that a test which ran out of
+// time still starts; vitest ends its workers with SIGTERM.
+const alive = new Set<ChildProcess>();
+const endAll = (): void => {
+  for (const child of alive) child.kill('SIGKILL');
+};
+process.once('exit', endAll);
+process.once('SIGTERM', () => {
+  endAll();
+  process.exit(143);
+});
+
 function endWithProcess(child: ChildProcess): void {
-  const end = (): void => {
-    child.kill('SIGKILL');
-  };
-  process.once('exit', end);
-  child.once('close', () => process.removeListener('exit', end));
+  alive.add(child);
+  child.once('close', () => alive.delete(child));
 }
