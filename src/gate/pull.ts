@@ -116,7 +116,7 @@ export async function judgePull(
   return inherited ?? (await gate.children.searched(question)) ?? own;
 }
 
-/** The verdict, or the right to read what is held: that is the gate's alone, and never a trust decision. */
+/** The verdict, or the right to read a signature or what is held: that is the gate's alone, and never a trust decision. */
 async function judge(
   gate: Gate,
   request: PullRequest,
@@ -127,6 +127,13 @@ async function judge(
   const question = { registry, repository, digest, tag, action: 'pull', caller } as const;
   const decision = await judgePull(gate, question);
   if (decision.reason.code !== 'NOT_TRUSTED') return decision;
+  // Clients ask for the digest that a signature's tag gave them (containerd, oras): the same bytes,
+  // checked when the tag was read. They admit themselves only, never what their descriptors name.
+  const artifact = tag === null ? gate.artifacts.tagOf(repository, digest) : undefined;
+  if (artifact !== undefined) {
+    const message = `${repository}@${shortDigest(digest)} is the signature ${artifact}`;
+    return { ...decision, decision: 'allow', reason: { code: 'ARTIFACT', message } };
+  }
   return (await gate.reading.heldRead(question, decision)) ?? decision;
 }
 

@@ -41,6 +41,8 @@ export interface Attacked {
   call(method: string, target: string, options?: CallOptions): Promise<Called>;
   /** Gives `path@digest` the signature of `signer`, naming no tag; returns the answer to the signature's tag. */
   sign(path: string, digest: Digest, headers?: Readonly<Record<string, string>>): Promise<Called>;
+  /** As {@link sign}, in the registry itself, round the gate. */
+  signBehind(path: string, digest: Digest): Promise<Called>;
   /** Ends the service and starts it over the same data. */
   restart(): Promise<void>;
   /** Ends the service; it may be started again by `restart`. */
@@ -111,6 +113,7 @@ export function attackedGates(): (options?: AttackedOptions) => Promise<Attacked
       asked: () => wire.seen.slice(looked, (looked = wire.seen.length)).map((one) => one.line),
       call: (method, target, more) => call(url, method, target, more),
       sign: (path, digest, headers = {}) => sign({ url, host, signer }, path, digest, headers),
+      signBehind: (path, digest) => sign({ url: behind.url, host, signer }, path, digest, {}),
       restart: async () => {
         await service.close();
         service = await start();
