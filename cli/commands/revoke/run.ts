@@ -30,6 +30,8 @@ interface Done {
   readonly revocation: Json;
   readonly undone: boolean;
   readonly record: number;
+  /** False for a key that no policy in force names. */
+  readonly known?: boolean;
 }
 
 /** `revoke`: every argument is read before anything is sent; then one request each. */
@@ -60,6 +62,11 @@ export async function runRevoke(
         ? wasNotRevoked(name, one.revocation, before)
         : await isNotThere(client, what);
       if (doubt !== null) output.warn(doubt);
+      if (one.known === false && !undo) {
+        output.warn(
+          `no policy of ${host} names ${name}, so nothing depends on it now (a slip, or Notary's id? the policy's own id is that of the .pub file: --key FILE)`,
+        );
+      }
     } finally {
       await client.close();
     }
@@ -108,7 +115,8 @@ async function send(client: RegistryClient, body: JsonObject): Promise<Done> {
       `${client.host} is no Countersign, so nothing was revoked; name the one in front of it with --server URL`,
     );
   }
-  const { revocation, record } = answer;
+  const { revocation, record, known } = answer;
   if (revocation === undefined || !isCount(record)) throw malformed('a recorded revocation');
-  return { revocation, undone: body['undo'] === true, record };
+  const named = typeof known === 'boolean' ? { known } : {};
+  return { revocation, undone: body['undo'] === true, record, ...named };
 }

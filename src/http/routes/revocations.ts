@@ -48,7 +48,17 @@ export async function revocations({ ports, body, caller }: ApiRequest): Promise<
       );
   }
   const record = await revoke(ports.gate, revocation, undo, caller);
-  return { kind: 'json', body: { revocation, undone: undo, record } };
+  return {
+    kind: 'json',
+    body: { revocation, undone: undo, record, ...known(ports, revocation) },
+  };
+}
+
+/** For a key: whether a policy in force names it. One that none names may be a slip, or an id of another kind. */
+function known(ports: ApiRequest['ports'], revocation: Revocation): { known?: boolean } {
+  if (revocation.kind !== 'key') return {};
+  const keys = ports.gate.ports.authorities().flatMap((authority) => authority.keys);
+  return { known: keys.some((key) => key.id === revocation.keyId) };
 }
 
 /** `GET /api/v1/revocations`: those in force that the caller may see: of repositories it may pull from, and of keys. */

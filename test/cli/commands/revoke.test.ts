@@ -52,6 +52,23 @@ describe('countersign revoke', () => {
     expect(await verdict('team/app:1')).toBe(0);
   });
 
+  it('warns of a key that no policy names', async () => {
+    const key = ['--key', 'a'.repeat(64), '--server', holding.service.url];
+    expect(await holding.cli('revoke', ...key)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^warning: no policy of \S+ names key a{64}/m),
+    });
+    const named = join(holding.site.policies, 'keys', 'release-bot.pub');
+    for (const flags of [
+      ['--key', named],
+      ['--key', named, '--undo'],
+      [...key.slice(0, 2), '--undo'],
+    ]) {
+      const ran = await holding.cli('revoke', ...flags, '--server', holding.service.url);
+      expect(ran).toMatchObject({ code: 0, stderr: expect.not.stringContaining('warning') });
+    }
+  });
+
   it('warns of a tag that is not there, and of giving back what was not revoked', async () => {
     const slip = holding.at('team/app:l');
     const revoked = await holding.cli('revoke', slip);
