@@ -114,8 +114,9 @@ describe.each(FORMATS)('the format $name', (format) => {
       rewrite(format, store, (layers) => [...layers, ...layers, ...layers]);
       const found = await format.verify(subject, store, [authority('alice', alice, mallory)]);
       expect(new Set(found.map((f) => f.authority))).toEqual(new Set(['alice']));
-      expect(found.map((f) => f.keyId).toSorted()).toEqual(
-        [alice, mallory].map((signer) => signer.publicKey.id).toSorted(),
+      expect(found).toHaveLength(2);
+      expect(new Set(found.map((f) => f.keyId))).toEqual(
+        new Set([alice, mallory].map((signer) => signer.publicKey.id)),
       );
     });
 

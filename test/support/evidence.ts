@@ -87,7 +87,7 @@ export class MemoryEvidence implements EvidenceSink {
   replace(digest: Digest, bytes: Uint8Array): void {
     const old = this.blobs.get(digest);
     const next = this.keep(bytes);
-    for (const [tag, manifest] of [...this.tags]) {
+    for (const [tag, manifest] of Array.from(this.tags)) {
       const stored = this.manifests.get(manifest);
       if (stored === undefined || old === undefined) continue;
       const text = Buffer.from(stored.bytes)
