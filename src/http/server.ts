@@ -102,6 +102,8 @@ async function gateRequest(
     const query = mark < 0 ? '' : url.slice(mark + 1);
     await handleRegistry(ports, { ...at, registry, caller, route: route.value, query });
   } catch (error) {
+    // A client that went away is no failure of ours; its request line says "aborted".
+    if (response.destroyed) return;
     ports.log.error({ error, route: mine.route }, 'request failed');
     if (response.headersSent) response.destroy();
     else refuse(at, refusedByFailure(error));
