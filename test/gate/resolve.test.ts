@@ -21,7 +21,7 @@ describe('resolving a tag', () => {
     readonly tags: TagResolver;
     readonly registry: GateRegistry;
     readonly wire: WireServer;
-    later(ms: number): void;
+    readonly later: (ms: number) => void;
   }> {
     const wire = await startWireServer(async (_request, response) => {
       const given = await answer();

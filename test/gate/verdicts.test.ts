@@ -16,7 +16,7 @@ const key = (over: Partial<VerdictKey> = {}): VerdictKey => ({
 });
 
 /** A cache and the clock that it reads. */
-function cache(): { readonly verdicts: VerdictCache; later(ms: number): void } {
+function cache(): { readonly verdicts: VerdictCache; readonly later: (ms: number) => void } {
   let now = 1_700_000_000_000;
   return {
     verdicts: new VerdictCache(() => new Date(now)),
