@@ -101,8 +101,11 @@ function responseHeaders(
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || HOP.has(name)) continue;
     if (name === 'www-authenticate' && !target.registry.upstreamJudges) continue;
-    out[name] =
-      name === 'location' && typeof value === 'string' ? ownLocation(value, target) : value;
+    if (name === 'location' && typeof value === 'string') out[name] = ownLocation(value, target);
+    // The next page of a list (distribution-spec, "Listing Tags") is asked of us, not round the gate.
+    else if (name === 'link' && typeof value === 'string' && value.length <= 4096)
+      out[name] = value.replace(/<([^<>]*)>/g, (_, to: string) => `<${ownLocation(to, target)}>`);
+    else out[name] = value;
   }
   return out;
 }

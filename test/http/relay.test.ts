@@ -194,6 +194,27 @@ describe('what streams through the gate', () => {
     }
   });
 
+  it('sends clients for the next page of a list to the gate, and not round it', async () => {
+    const gate = await attacked();
+    let link = '';
+    gate.fault((incoming, response) => {
+      response.writeHead(200, { link: link.replace('UPSTREAM', incoming.headers.host ?? '') });
+      response.end('{"name":"team/app","tags":[]}');
+      return true;
+    });
+    const next = '/v2/team/app/tags/list?n=1&last=a%2Fb';
+    for (const [given, expected] of [
+      [`<http://UPSTREAM${next}>; rel="next"`, `<${gate.url}${next}>; rel="next"`],
+      [`<${next}>; rel="next"`, `<${next}>; rel="next"`],
+      ['<https://other.example.com/x>; rel="next"', '<https://other.example.com/x>; rel="next"'],
+      [`<<<${'<'.repeat(2000)}`, `<<<${'<'.repeat(2000)}`],
+    ] as const) {
+      link = given;
+      const { headers } = await gate.call('GET', '/v2/team/app/tags/list?n=1');
+      expect(headers['link']).toBe(expected);
+    }
+  });
+
   it('T-72: follows no redirect itself and sends nothing of the gate there', async () => {
     const seen: string[] = [];
     const storage = await startWireServer((incoming, response) => {
