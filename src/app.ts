@@ -9,6 +9,7 @@ import { createGate } from './gate/gate.ts';
 import { Holds } from './gate/hold.ts';
 import type { GateRegistry } from './gate/ports.ts';
 import { PoliciesInForce } from './gate/policies-in-force.ts';
+import { Sweeper } from './gate/sweep.ts';
 import { openTrustState } from './gate/trust-state.ts';
 import type { Upstream, UpstreamOptions } from './gate/upstream.ts';
 import { openUpstream } from './gate/http-upstream.ts';
@@ -115,8 +116,10 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     authorities: () => policies.authorities(),
   });
   const byHost = new Map(registries.map((one) => [one.host, one]));
-  const holds = new Holds(
-    gate,
+  const holds = new Holds(gate);
+  const sweeper = new Sweeper(
+    gate.ports,
+    holds,
     (repository) => byHost.get(splitRepository(repository).host) ?? null,
   );
   const identities = await openIdentities(config, metrics, log, closers);
@@ -147,8 +150,8 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     },
     listener.server,
   );
-  holds.start();
-  closers.add(() => holds.close());
+  sweeper.start();
+  closers.add(() => sweeper.close());
   const { urls } = await listener.listen();
   closers.add(() => listener.close(GRACE));
   return {

@@ -18,49 +18,15 @@ import { SERVICE } from './caller.ts';
 import type { Gate } from './gate.ts';
 import type { GateRegistry } from './ports.ts';
 
-/** Between two looks at what waits, ms; and between two looks for signatures that came round the gate. */
-const SWEEP_EVERY = 5_000;
-const REJUDGE_EVERY = 30_000;
-const REJUDGE_AT_ONCE = 100;
-
 /**
  * Holds: unsigned pushes that wait for their signature. A promotion is a durable intent, an
  * idempotent PUT upstream, a recorded completion; what was intended is replayed at start (DESIGN 5).
  */
 export class Holds {
   readonly #gate: Gate;
-  readonly #registryOf: (repository: Repository) => GateRegistry | null;
-  #timer: NodeJS.Timeout | undefined;
-  #sweeping: Promise<void> = Promise.resolve();
-  #rejudgedAt = 0;
 
-  constructor(gate: Gate, registryOf: (repository: Repository) => GateRegistry | null) {
+  constructor(gate: Gate) {
     this.#gate = gate;
-    this.#registryOf = registryOf;
-  }
-
-  /** Replays intents that a crash left behind, then looks after what waits until {@link close}. */
-  start(): void {
-    const tick = (): void => {
-      this.#sweeping = this.#sweep().catch((error: unknown) => {
-        this.#gate.ports.log.warn(
-          { error: messageOf(error) },
-          'could not look after holds; will try again',
-        );
-      });
-      void this.#sweeping.then(() => {
-        this.#timer = setTimeout(tick, SWEEP_EVERY);
-        this.#timer.unref();
-      });
-    };
-    tick();
-  }
-
-  /** Stops looking; resolves when the look under way is over. */
-  async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    await this.#sweeping;
-    clearTimeout(this.#timer);
   }
 
   /**
@@ -76,7 +42,7 @@ export class Holds {
     this.#gate.evaluator.verdicts.forget(repository, digest);
     await this.#recordSignatures(registry, repository, digest, caller);
     const holds = await this.#gate.ports.store.holds({ repository, digest, states: ['waiting'] });
-    for (const hold of holds) await this.#consider(registry, hold, caller);
+    for (const hold of holds) await this.consider(registry, hold, caller);
   }
 
   /** Records whose signatures are there now, with who brought them; the verdict is warm for the first pull. */
@@ -103,7 +69,7 @@ export class Holds {
   }
 
   /** Judges one waiting hold and promotes it if it is trusted now. */
-  async #consider(registry: GateRegistry, hold: Hold, caller: Caller): Promise<void> {
+  async consider(registry: GateRegistry, hold: Hold, caller: Caller): Promise<void> {
     const { repository, tag, digest } = hold;
     const question = { registry, repository, digest, tag, action: 'push', caller } as const;
     if ((await this.#gate.evaluator.judge(question)).decision !== 'allow') return;
@@ -146,10 +112,14 @@ export class Holds {
         SERVICE,
       );
       if (answer.kind === 'relay') {
+        // Upstream says no, not "later": tried again while the hold lasts, then given up.
+        const over = hold.expiresAt <= ports.now().getTime();
+        const what = over ? 'given up' : 'will try again';
         ports.log.warn(
           { hold: hold.id, status: answer.status },
-          'upstream refused a promotion; will try again',
+          `upstream refused a promotion; ${what}`,
         );
+        if (over) await this.expire(hold, 'promoting');
         return;
       }
       this.#gate.tags.forget(hold.repository, hold.tag);
@@ -162,11 +132,16 @@ export class Holds {
     }
   }
 
+  /** Carries out an intent that a crash or a failure left behind, when it is the tag's turn. */
+  replay(registry: GateRegistry, { id, repository, tag }: Hold): Promise<void> {
+    return this.#gate.tagLocks.run(`${repository}\n${tag}`, () => this.#replayNow(registry, id));
+  }
+
   /**
    * Carries out an intent that was left behind, unless the tag has gone on meanwhile or the image is
    * no longer trusted. To be called under the tag's lock.
    */
-  async #replay(registry: GateRegistry, id: number): Promise<void> {
+  async #replayNow(registry: GateRegistry, id: number): Promise<void> {
     const hold = await this.#gate.ports.store.hold(id);
     if (hold?.state !== 'promoting') return;
     const drop = (why: string): Promise<unknown> =>
@@ -208,28 +183,12 @@ export class Holds {
     ]);
   }
 
-  async #sweep(): Promise<void> {
-    const { store, now } = this.#gate.ports;
-    for (const hold of await store.holds({ states: ['promoting'] })) {
-      const registry = this.#registryOf(hold.repository);
-      if (registry === null) continue;
-      await this.#gate.tagLocks.run(`${hold.repository}\n${hold.tag}`, () =>
-        this.#replay(registry, hold.id),
-      );
-    }
-    const waiting = await store.holds({ states: ['waiting'] });
-    const at = now().getTime();
-    for (const hold of waiting.filter((one) => one.expiresAt <= at)) {
-      await this.#move(hold, 'waiting', 'expired', holdExpired(hold)).catch((error: unknown) => {
-        this.#gate.ports.log.warn({ hold: hold.id, error: messageOf(error) }, 'hold not expired');
-      });
-    }
-    if (at - this.#rejudgedAt < REJUDGE_EVERY) return;
-    this.#rejudgedAt = at;
-    // Signatures may also have been put into the registry behind the gate's back.
-    for (const hold of waiting.filter((one) => one.expiresAt > at).slice(-REJUDGE_AT_ONCE)) {
-      const registry = this.#registryOf(hold.repository);
-      if (registry !== null) await this.#consider(registry, hold, SERVICE);
+  /** Drops a hold whose time is over; one that was taken up meanwhile stays. */
+  async expire(hold: Hold, from: Hold['state']): Promise<void> {
+    try {
+      await this.#move(hold, from, 'expired', holdExpired(hold));
+    } catch (error) {
+      this.#gate.ports.log.warn({ hold: hold.id, error: messageOf(error) }, 'hold not expired');
     }
   }
 

@@ -126,6 +126,24 @@ describe('a held push', () => {
     expect(gate.asked()).not.toContain(TAG_PUT);
   });
 
+  it('is tried again while upstream refuses its promotion, and given up when its time is over', async () => {
+    const gate = await attacked({ policy: 'push: hold\n    holdFor: 1h' });
+    gate.fault((request, response) => {
+      const hit = `${request.method} ${request.url}` === TAG_PUT;
+      if (hit) answerError(response, 403, 'DENIED', 'never');
+      return hit;
+    });
+    const made = image('refused for good\n');
+    await pushImage(gate.url, 'team/app', made, '1');
+    await gate.sign('team/app', made.digest);
+    expect(gate.asked()).toContain(TAG_PUT);
+    await until('another try', async () => gate.asked().includes(TAG_PUT));
+    expect(await events(gate)).not.toContain('hold-expired');
+    gate.later(HOUR);
+    await until('the end', async () => (await events(gate)).includes('hold-expired'));
+    expect(await waiting(gate)).toEqual([]);
+  });
+
   it('is promoted by a signature that came round the gate', async () => {
     const gate = await attacked({ policy: 'push: hold' });
     const made = image('behind\n');
