@@ -24,7 +24,7 @@ export function define(program: Command, context: Context): void {
     .description('show the main job on a throw-away registry')
     .addHelpText(
       'after',
-      '\nIt listens on a free loopback port, needs no client and leaves nothing behind.',
+      '\nExample:\n  $ countersign demo\n\nIt listens on a free loopback port, needs no client and leaves nothing behind.',
     )
     .action(async () => run(context));
 }

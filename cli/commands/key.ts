@@ -23,11 +23,25 @@ const newPassphraseFile = (): Option =>
 export function define(program: Command, context: Context): void {
   const key = program
     .command('key')
-    .description("signing keys, in docker's own key store ($DOCKER_CONFIG/trust/private)");
+    .description("signing keys, in docker's own key store ($DOCKER_CONFIG/trust/private)")
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ countersign key generate release-bot --out policies/keys
+  $ countersign key list`,
+    );
   defineGenerate(key, context);
   key
     .command('list')
     .description('list the keys in the key store, the unusable ones too')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ countersign key list
+  $ countersign key list --output json`,
+    )
     .action(() => runList(context));
   defineImport(key, context);
   defineExport(key, context);
@@ -35,6 +49,14 @@ export function define(program: Command, context: Context): void {
     .command('remove <name>')
     .description('remove a private key from the key store; what it signed stays signed')
     .option('-y, --yes', 'do not ask')
+    .addHelpText(
+      'after',
+      `
+To take trust from what it signed, revoke it: countersign revoke --key NAME.pub --server URL
+
+Example:
+  $ countersign key remove release-bot`,
+    )
     .action((name: string, options: { yes?: boolean }) => runRemove(context, name, options));
 }
 

@@ -9,7 +9,15 @@ import { runTest } from './policy/test.ts';
 export function define(program: Command, context: Context): void {
   const policy = program
     .command('policy')
-    .description('policy files: check them, ask which one governs an image, test them');
+    .description('policy files: check them, ask which one governs an image, test them')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ countersign policy check ./policies
+  $ countersign policy explain registry.example.com/prod/app:1.2
+  $ countersign policy test policies/tests/default.yaml`,
+    );
   withPlaces(
     policy
       .command('check [folder]')
@@ -66,7 +74,10 @@ A fixture file:
       expect: deny
       code: NOT_TRUSTED
 
-Exit status: 0 all cases came out as expected, 1 some did not, 2 a file does not load.`,
+Exit status: 0 all cases came out as expected, 1 some did not, 2 a file does not load.
+
+Example:
+  $ countersign policy test policies/tests/default.yaml`,
     )
     .action((files: string[], options) => runTest(context, files, options));
 }
