@@ -39,6 +39,7 @@ export interface ContentStore {
 /** What {@link walk} found. */
 export type Closure = Pick<ImageSource, 'root' | 'manifests' | 'blobs'>;
 
+/** The error for a source that is damaged, incomplete or not what it should be. */
 export function invalidSource(message: string, cause?: unknown): CountersignError {
   return new CountersignError('SOURCE_INVALID', message, cause === undefined ? {} : { cause });
 }
