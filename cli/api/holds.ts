@@ -15,6 +15,8 @@ export interface WaitingHold {
   readonly pushedBy: string;
   /** As the service says it. */
   readonly pushedAt: string;
+  /** When it is dropped, as the service says it. */
+  readonly expiresAt: string;
 }
 
 /** What is held under a tag or digest; `null` where no Countersign serves the host. Throws what the client throws. */
@@ -37,6 +39,7 @@ export async function listHolds(
       digest,
       pushedBy: printable(textOf(hold['pushedBy'])),
       pushedAt: printable(textOf(hold['pushedAt'])),
+      expiresAt: printable(textOf(hold['expiresAt'])),
     };
   });
 }

@@ -8,8 +8,8 @@ import { repositoryOf } from '../../src/oci/reference.ts';
 import type { ImageSource } from '../../src/oci/sources/source.ts';
 import { uploadImage } from '../../src/oci/upload.ts';
 import { FORMATS } from '../../src/trust/formats.ts';
-import type { EvidenceSink } from '../../src/trust/format.ts';
 import { signImage } from '../../src/trust/sign.ts';
+import { withOwnManifests } from '../own-manifests.ts';
 import { makeImage } from './image.ts';
 import type { Stage } from './stage.ts';
 
@@ -133,23 +133,11 @@ async function held(client: RegistryClient, image: ImageSource): Promise<string>
   return `${shortDigest(image.root.digest)} waits for a signature`;
 }
 
-function sign(stage: Stage, path: string, tag: string, image: ImageSource): Promise<void> {
-  const registry = stage.client.evidence(path);
-  const sink: EvidenceSink = {
-    ...registry,
-    // The gate lets nobody read back what is not signed yet; the digest says that these are the bytes.
-    manifest: async (reference) =>
-      reference === image.root.digest ? image.root : registry.manifest(reference),
-  };
+async function sign(stage: Stage, path: string, tag: string, image: ImageSource): Promise<void> {
+  const sink = withOwnManifests(stage.client.evidence(path), image);
   const subject = { repository: unwrap(repositoryOf(stage.host, path)), digest: image.root.digest };
-  return signImage({
-    subject,
-    tag,
-    signer: stage.signer,
-    formats: FORMATS,
-    annotations: {},
-    sink,
-  }).then(() => undefined);
+  const { signer } = stage;
+  await signImage({ subject, tag, signer, formats: FORMATS, annotations: {}, sink });
 }
 
 /** The record of what the story did, newest first. */

@@ -1,10 +1,7 @@
-import type { Json } from '../../../src/lib/json.ts';
-import { isArray, isObject } from '../../../src/lib/json.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
-import { formatReference } from '../../../src/oci/reference.ts';
-import { printable } from '../../../src/oci/refusal.ts';
+import { listHolds } from '../../api/holds.ts';
 
 /** A push that was accepted but whose tag waits for a signature. */
 export interface Held {
@@ -23,18 +20,10 @@ export async function findHold(
   tag: string,
   digest: Digest,
 ): Promise<Held | null> {
-  const name = formatReference({ repository: image.repository, tag });
   try {
-    const query = new URLSearchParams({ image: name }).toString();
-    const { status, body } = await client.api('GET', `/api/v1/holds?${query}`);
-    if (status !== 200 || !isObject(body)) return null;
-    const holds: Json | undefined = body['holds'];
-    const hold = isArray(holds)
-      ? holds.filter(isObject).find((item) => item['digest'] === digest && item['tag'] === tag)
-      : undefined;
-    if (hold === undefined) return null;
-    const until = hold['expiresAt'];
-    return { until: typeof until === 'string' ? printable(until) : null };
+    const holds = await listHolds(client, { repository: image.repository, tag });
+    const hold = holds?.find((one) => one.digest === digest && one.tag === tag);
+    return hold === undefined ? null : { until: hold.expiresAt === '' ? null : hold.expiresAt };
   } catch {
     return null;
   }

@@ -7,12 +7,13 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
-import type { EvidenceSink, SignatureFormat } from '../../../src/trust/format.ts';
+import type { SignatureFormat } from '../../../src/trust/format.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../docker-config.ts';
 import { interruptible } from '../../interrupt.ts';
+import { withOwnManifests } from '../../own-manifests.ts';
 import { passphrases } from '../../passphrase.ts';
 import { showProgress } from '../../progress.ts';
 import type { RegistryFlags } from '../../registry.ts';
@@ -149,20 +150,6 @@ async function upload(push: {
     progress.end();
   }
   return signed;
-}
-
-/**
- * The registry to sign in, with the image's own manifests read from the source: a gate does not let
- * everybody read back what is not signed yet, and the digests say that they are the same bytes.
- */
-function withOwnManifests(sink: EvidenceSink, source: ImageSource): EvidenceSink {
-  return {
-    ...sink,
-    async manifest(reference) {
-      const own = [source.root, ...source.manifests].find((one) => one.digest === reference);
-      return own ?? sink.manifest(reference);
-    },
-  };
 }
 
 async function report(
