@@ -50,7 +50,7 @@ export class Authoriser {
     grace: number,
   ): Promise<{ readonly kind: 'known' } | Exclude<HeadAnswer, Relayed> | Relayed> {
     if (!registry.upstreamJudges) return { kind: 'known' };
-    const key = `${caller.credentialKey}\n${repository}\npull`;
+    const key = yesKey(caller, repository);
     const now = this.#ports.now().getTime();
     const last = this.#yes.get(key);
     if (last !== undefined && now - last < YES_FOR) return { kind: 'known' };
@@ -71,9 +71,13 @@ export class Authoriser {
 
   /** Learns from an answer that upstream gave to this caller's credential. */
   note(answer: HeadAnswer, caller: Caller, repository: Repository): void {
-    const key = `${caller.credentialKey}\n${repository}\npull`;
+    const key = yesKey(caller, repository);
     // "Not there" is no yes: many registries say so to whoever may not know that it is.
     if (answer.kind === 'found') this.#yes.set(key, this.#ports.now().getTime());
     else this.#yes.delete(key);
   }
 }
+
+/** What upstream's yes to a pull is remembered by: neither part can contain a newline (T-58). */
+const yesKey = (caller: Caller, repository: Repository): string =>
+  `${caller.credentialKey}\n${repository}`;

@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.ts';
 import { shortDigest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { splitRepository } from '../oci/reference.ts';
+import { concerns } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Evaluator, Question } from './evaluate.ts';
 import type { ManifestFetcher } from './fetch.ts';
@@ -111,14 +112,7 @@ export class Children {
   }
 
   #revoked(question: Question): boolean {
-    return this.#ports.trust
-      .revocations()
-      .some(
-        (r) =>
-          r.kind === 'digest' &&
-          r.repository === question.repository &&
-          r.digest === question.digest,
-      );
+    return this.#ports.trust.revocations().some((one) => concerns(one, question));
   }
 }
 

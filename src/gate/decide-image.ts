@@ -4,9 +4,10 @@ import type { Action, Decision } from '../policy/decision.ts';
 import type { Caller } from './caller.ts';
 import type { Gate } from './gate.ts';
 import type { Refused } from './outcome.ts';
-import { refused, refusedByFailure } from './outcome.ts';
+import { refusedByFailure } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
-import { held, judgePull } from './pull.ts';
+import type { Resolved } from './pull.ts';
+import { judgePull, mayRead, resolveTag } from './pull.ts';
 import type { Relayed } from './upstream.ts';
 
 /** What the decision API is asked: an image by tag or digest (the digest wins where both are named, T-06). */
@@ -31,31 +32,9 @@ export async function decideImage(gate: Gate, question: ImageQuestion): Promise<
   try {
     const forbidden = gate.authoriser.check(caller, action, repository);
     if (forbidden !== null) return forbidden;
-    let { digest } = question;
-    const tag = digest === null ? (question.tag ?? 'latest') : null;
-    if (digest === null) {
-      const answer = await gate.tags.resolve(registry, repository, tag as string, caller);
-      gate.authoriser.note(answer, caller, repository);
-      if (answer.kind === 'relay') return answer;
-      if (answer.kind === 'absent') {
-        return (
-          (await held(gate, { repository }, tag as string)) ??
-          refused('MANIFEST_UNKNOWN', `${repository} has no manifest ${tag}`)
-        );
-      }
-      digest = answer.digest;
-    } else {
-      const grace = gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
-      const answer = await gate.authoriser.upstreamAllows(
-        registry,
-        repository,
-        digest,
-        caller,
-        grace,
-      );
-      if (answer.kind === 'relay') return answer;
-    }
-    const subject = { registry, repository, digest, tag, caller };
+    const named = await resolve(gate, question);
+    if (named.kind !== 'digest') return named;
+    const subject = { registry, repository, digest: named.digest, tag: named.tag, caller };
     const decision =
       action === 'pull'
         ? await judgePull(gate, { ...subject, action })
@@ -65,4 +44,12 @@ export async function decideImage(gate: Gate, question: ImageQuestion): Promise<
     gate.ports.log.warn({ repository, error }, 'decision failed');
     return refusedByFailure(error);
   }
+}
+
+/** The digest that is asked about; one that upstream does not have is judged all the same. */
+async function resolve(gate: Gate, question: ImageQuestion): Promise<Resolved | Refused | Relayed> {
+  const { tag, digest } = question;
+  if (digest === null) return resolveTag(gate, question, tag ?? 'latest');
+  const answer = await mayRead(gate, question, digest);
+  return answer.kind === 'relay' ? answer : { kind: 'digest', digest, tag: null };
 }

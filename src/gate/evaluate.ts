@@ -1,7 +1,6 @@
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { splitRepository } from '../oci/reference.ts';
 import { decide } from '../policy/decide.ts';
 import type { Action, Decision } from '../policy/decision.ts';
 import { askedBy } from '../policy/match.ts';
@@ -98,8 +97,7 @@ export class Evaluator {
     const names = new Set(asked.authorities);
     const wanted = new Set(asked.formats);
     const authorities = this.#ports.authorities().filter((authority) => names.has(authority.name));
-    const { path } = splitRepository(question.repository);
-    const source = evidenceSource(question.registry.upstream, path, question.caller);
+    const source = evidenceSource(question.registry, question.repository, question.caller);
     const subject = { repository: question.repository, digest: question.digest };
     const found = await Promise.all(
       this.#ports.formats

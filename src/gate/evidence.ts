@@ -1,13 +1,20 @@
 import { CountersignError } from '../lib/errors.ts';
+import type { Repository } from '../oci/reference.ts';
+import { splitRepository } from '../oci/reference.ts';
 import type { EvidenceSource } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
-import type { Upstream } from './upstream.ts';
+import type { GateRegistry } from './ports.ts';
 
 /**
  * Reads a repository's evidence from upstream with the rights of the caller (or the gate's own).
  * A refusal by upstream (401, 403, 429) means "could not find out", never "there is none" (T-57).
  */
-export function evidenceSource(upstream: Upstream, path: string, caller: Caller): EvidenceSource {
+export function evidenceSource(
+  { upstream }: GateRegistry,
+  repository: Repository,
+  caller: Caller,
+): EvidenceSource {
+  const { path } = splitRepository(repository);
   return {
     async manifest(reference) {
       const answer = await upstream.manifest(path, reference, caller);

@@ -43,6 +43,11 @@ export function refusedBy(decision: Decision, record: number | null): Refused {
   return refused(isErrorCode(code) ? code : 'NOT_TRUSTED', text);
 }
 
+/** What a decision that only warns has to say to the client; `null` for every other. */
+export function warningOf(decision: Decision): string | null {
+  return decision.reason.code === 'WARNED' ? decision.reason.message : null;
+}
+
 const ALLOW_CODES = new Set<string>([
   'TRUSTED',
   'EXCEPTION',

@@ -9,8 +9,9 @@ import { evidenceSource } from './evidence.ts';
 import type { Question } from './evaluate.ts';
 import type { Gate } from './gate.ts';
 import type { PullOutcome, Refused } from './outcome.ts';
-import { refused, refusedBy, refusedByFailure } from './outcome.ts';
+import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
+import type { Relayed } from './upstream.ts';
 
 /** A request for a manifest, parsed: exactly one of `tag` and `digest`. */
 export interface PullRequest {
@@ -47,11 +48,7 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
     if (answer.kind === 'absent') return unknown(request, shortDigest(digest));
     if (answer.kind === 'relay') return answer;
-    return {
-      kind: 'serve',
-      manifest: answer,
-      warning: decision.reason.code === 'WARNED' ? decision.reason.message : null,
-    };
+    return { kind: 'serve', manifest: answer, warning: warningOf(decision) };
   } catch (error) {
     const failure = refusedByFailure(error);
     gate.ports.log.warn(
@@ -62,29 +59,45 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
   }
 }
 
-type Resolved = { readonly kind: 'digest'; readonly digest: Digest; readonly tag: string | null };
+/** The digest that is meant, and the tag that it was asked by. */
+export type Resolved = {
+  readonly kind: 'digest';
+  readonly digest: Digest;
+  readonly tag: string | null;
+};
+type Asked = Pick<PullRequest, 'registry' | 'repository' | 'caller'>;
 
 async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | PullOutcome> {
-  const { registry, repository, caller, reference } = request;
-  if ('digest' in reference) {
-    const grace = gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
-    const answer = await gate.authoriser.upstreamAllows(
-      registry,
-      repository,
-      reference.digest,
-      caller,
-      grace,
-    );
-    if (answer.kind === 'relay') return answer;
-    if (answer.kind === 'absent') return unknown(request, shortDigest(reference.digest));
-    return { kind: 'digest', digest: reference.digest, tag: null };
-  }
-  const answer = await gate.tags.resolve(registry, repository, reference.tag, caller);
+  const { reference } = request;
+  if ('tag' in reference) return resolveTag(gate, request, reference.tag);
+  const answer = await mayRead(gate, request, reference.digest);
+  if (answer.kind === 'relay') return answer;
+  if (answer.kind === 'absent') return unknown(request, shortDigest(reference.digest));
+  return { kind: 'digest', digest: reference.digest, tag: null };
+}
+
+/** Turns a tag into a digest, once; a tag that is not there is refused, with what waits for it. */
+export async function resolveTag(
+  gate: Gate,
+  asked: Asked,
+  tag: string,
+): Promise<Resolved | Refused | Relayed> {
+  const { registry, repository, caller } = asked;
+  const answer = await gate.tags.resolve(registry, repository, tag, caller);
   gate.authoriser.note(answer, caller, repository);
   if (answer.kind === 'relay') return answer;
-  if (answer.kind === 'absent')
-    return (await held(gate, request, reference.tag)) ?? unknown(request, reference.tag);
-  return { kind: 'digest', digest: answer.digest, tag: reference.tag };
+  if (answer.kind === 'absent') return (await held(gate, repository, tag)) ?? unknown(asked, tag);
+  return { kind: 'digest', digest: answer.digest, tag };
+}
+
+/** Whether upstream lets the caller read a digest, for as long as the policy lets an old yes count. */
+export function mayRead(
+  gate: Gate,
+  { registry, repository, caller }: Asked,
+  digest: Digest,
+): ReturnType<Gate['authoriser']['upstreamAllows']> {
+  const grace = gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
+  return gate.authoriser.upstreamAllows(registry, repository, digest, caller, grace);
 }
 
 /**
@@ -147,7 +160,7 @@ async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Prom
     repository,
     tag,
     answer,
-    evidenceSource(registry.upstream, path, caller),
+    evidenceSource(registry, repository, caller),
   );
   if (!checked.ok)
     return hide(
@@ -162,26 +175,18 @@ async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Prom
 }
 
 /** Tells a caller whose tag is not there yet that a push of it waits for a signature. */
-export async function held(
-  gate: Gate,
-  request: Pick<PullRequest, 'repository'>,
-  tag: string,
-): Promise<Refused | null> {
-  const [hold] = await gate.ports.store.holds({
-    repository: request.repository,
-    tag,
-    states: ['waiting'],
-  });
+async function held(gate: Gate, repository: Repository, tag: string): Promise<Refused | null> {
+  const [hold] = await gate.ports.store.holds({ repository, tag, states: ['waiting'] });
   if (hold === undefined) return null;
-  const name = `${request.repository}:${tag}`;
+  const name = `${repository}:${tag}`;
   return refused(
     'MANIFEST_UNKNOWN',
     `${name} (${shortDigest(hold.digest)}) is held until it is signed as its policy asks: countersign sign ${name}`,
   );
 }
 
-function unknown(request: PullRequest, reference: string): Refused {
-  return refused('MANIFEST_UNKNOWN', `${request.repository} has no manifest ${reference}`);
+function unknown({ repository }: Asked, reference: string): Refused {
+  return refused('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`);
 }
 
 /** HEAD of what is not trusted is 404 to those who may push: containerd gives up a push on a 403. */

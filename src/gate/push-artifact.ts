@@ -17,7 +17,7 @@ export async function pushArtifact(
   tag: string,
 ): Promise<PushOutcome> {
   const { registry, repository, digest, bytes, caller } = pushed;
-  const source = evidenceSource(registry.upstream, splitRepository(repository).path, caller);
+  const source = evidenceSource(registry, repository, caller);
   const claimed = gate.artifacts.subjectOf(tag);
   if (claimed === null)
     return refused('ARTIFACT_INVALID', `${tag.slice(0, 80)} is no signature tag`);

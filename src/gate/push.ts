@@ -8,7 +8,7 @@ import type { PushOutcome, PushRequest, Pushed } from './give.ts';
 import { give } from './give.ts';
 import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
-import { refused, refusedBy, refusedByFailure } from './outcome.ts';
+import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
 import { pushArtifact } from './push-artifact.ts';
 
 /**
@@ -80,8 +80,7 @@ async function pushTag(
     const outcome = await holds.givenByPush(waiting, decision, () => give(gate, pushed, tag));
     gate.tags.forget(repository, tag);
     if (outcome.kind !== 'created') return outcome;
-    const warning = decision.reason.code === 'WARNED' ? decision.reason.message : null;
-    return { ...outcome, warning };
+    return { ...outcome, warning: warningOf(decision) };
   });
 }
 

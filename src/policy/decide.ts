@@ -83,7 +83,10 @@ export const decide: Decide = (governing, subject, findings, now) => {
 const weight = (verdict: Verdict): number => WEIGHT.indexOf(verdict.reason.code);
 
 /** A revoked tag is refused by that name only; a revoked digest by every name, in its repository. */
-function concerns(revocation: Revocation, subject: DecisionSubject): boolean {
+export function concerns(
+  revocation: Revocation,
+  subject: Pick<DecisionSubject, 'repository' | 'digest' | 'tag'>,
+): boolean {
   if (revocation.kind === 'key' || revocation.repository !== subject.repository) return false;
   return revocation.kind === 'digest'
     ? revocation.digest === subject.digest
