@@ -12,6 +12,9 @@ export const LIMITS = {
   attestationBytes: 4 * 1024 * 1024,
   /** Signatures looked at for one digest; more are refused, the order cannot hide a good one before. */
   signatures: 64,
+  /** Referrers of one digest that are listed, and the pages that are asked for them. */
+  referrers: 1000,
+  referrerPages: 8,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

@@ -17,6 +17,8 @@ import { MANIFEST_ACCEPT } from './media-types.ts';
 import { manifestUrl, pullScope, pushScope, repositoryUrl } from './endpoint.ts';
 import { findOrigin } from './origin.ts';
 import { parseHost } from './reference.ts';
+import type { ReferrerList } from './referrers.ts';
+import { listReferrers } from './referrers.ts';
 import { isSure404, refusalOf } from './refusal.ts';
 import { listTags } from './tags.ts';
 import type { TlsLookup } from './tls.ts';
@@ -39,6 +41,8 @@ export interface RepositoryContent {
   blob(digest: Digest, maxBytes: number): Promise<Uint8Array | null>;
   putBlob(digest: Digest, bytes: Uint8Array): Promise<void>;
   putManifest(reference: string, bytes: Uint8Array, mediaType: string): Promise<void>;
+  /** What the registry lists as a digest's referrers; `null` where it has no such API. */
+  referrers(digest: Digest): Promise<ReferrerList | null>;
 }
 
 /** An answer of the API that a Countersign serves beside the registry; `body` is `undefined` where it was no JSON. */
@@ -131,6 +135,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
       manifest: (reference) => content.manifest(path, reference),
       blob: (digest, maxBytes) => content.blob(path, digest, maxBytes),
       putManifest: (reference, bytes, type) => content.putManifest(path, reference, bytes, type),
+      referrers: (digest) => listReferrers(exchange, path, digest),
       async putBlob(digest, bytes) {
         if (!(await content.hasBlob(path, digest))) await uploads.putBlob(path, digest, bytes);
       },

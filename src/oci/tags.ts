@@ -48,7 +48,8 @@ async function readPage(answer: Located): Promise<{ tags: string[]; next: URL | 
   return { tags: (tags as readonly string[]).filter(isTag), next };
 }
 
-function nextLink(header: string | undefined): string | undefined {
+/** The target of a Link header that names the next page (RFC 8288); `undefined` where there is none. */
+export function nextLink(header: string | undefined): string | undefined {
   return /<([^<>]{1,4096})>\s*;\s*rel="?next"?/.exec(header ?? '')?.[1];
 }
 

@@ -3,6 +3,7 @@ import type { Result } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
+import type { ReferrerList } from '../oci/referrers.ts';
 
 /** The formats that DESIGN section 2 names. */
 export type FormatName = 'dct' | 'cosign' | 'notation';
@@ -45,6 +46,12 @@ export interface EvidenceSource {
   ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string } | null>;
   /** A blob's bytes, checked against its digest, or `null` where there is none. Refuses (throws) more than `maxBytes`. */
   blob(digest: Digest, maxBytes: number): Promise<Uint8Array | null>;
+  /**
+   * The manifests of the repository that name the digest as their subject, as the registry's
+   * referrers API lists them, bounded; `null` where the registry surely has no such API: then the
+   * index that clients keep is `manifest(fallbackTag(digest))`. Throws as {@link manifest} does.
+   */
+  referrers(digest: Digest): Promise<ReferrerList | null>;
 }
 
 /** Where a signer writes: the subject's repository in a registry. */

@@ -2,6 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { CountersignError } from '../../src/lib/errors.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { digestOf, isDigest } from '../../src/oci/digest.ts';
+import { parseManifest } from '../../src/oci/manifest.ts';
+import type { ReferrerList } from '../../src/oci/referrers.ts';
+import { referrerDescriptor } from '../../src/registry/referrers.ts';
 import type { EvidenceSink } from '../../src/trust/format.ts';
 
 interface Stored {
@@ -11,7 +14,7 @@ interface Stored {
 
 /** One call to the store, as it was made. */
 export interface Call {
-  readonly op: 'manifest' | 'blob' | 'putBlob' | 'putManifest';
+  readonly op: 'manifest' | 'blob' | 'referrers' | 'putBlob' | 'putManifest';
   readonly reference: string;
 }
 
@@ -49,6 +52,20 @@ export class MemoryEvidence implements EvidenceSink {
     }
     this.#check(digest, bytes);
     return bytes;
+  }
+
+  /** False: as a registry without the referrers API, which lists nothing. */
+  listsReferrers = true;
+
+  async referrers(digest: Digest): Promise<ReferrerList | null> {
+    await this.#begin({ op: 'referrers', reference: digest });
+    if (!this.listsReferrers) return null;
+    const descriptors = [...this.manifests].flatMap(([own, stored]) => {
+      const parsed = parseManifest(stored.bytes, stored.mediaType);
+      if (!parsed.ok || parsed.value.subject?.digest !== digest || !isDigest(own)) return [];
+      return [referrerDescriptor(parsed.value, own, stored.bytes.byteLength)];
+    });
+    return { descriptors, complete: true };
   }
 
   async putBlob(digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -93,6 +93,7 @@ export function signingSink(client: RegistryClient, image: Reference, root: Dige
   };
   return {
     blob: async (digest, maxBytes) => sink.blob(digest, maxBytes),
+    referrers: async (digest) => sink.referrers(digest),
     putBlob: async (digest, bytes) => sink.putBlob(digest, bytes),
     putManifest: async (reference, bytes, type) => sink.putManifest(reference, bytes, type),
     async manifest(reference) {
