@@ -206,7 +206,7 @@ export class Holds {
     const { repository, tag } = push;
     const before = await store.holds({ repository, tag, states: ['waiting', 'promoting'] });
     if (before.length === 0) return put();
-    const { holds } = await store.commit([{ kind: 'hold-add', hold: push }]);
+    const { holds } = await store.commit([{ kind: 'hold-add', hold: push, passing: true }]);
     const own = holds[0];
     if (own === undefined)
       throw new CountersignError('STORE_UNAVAILABLE', 'the store gave no hold back');

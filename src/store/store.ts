@@ -76,6 +76,16 @@ export interface Hold {
   readonly state: HoldState;
 }
 
+/** What a manifest was checked to be instead of an image. */
+export interface ArtifactRecord {
+  /** Under a signature tag; by its subject; or the list of referrers under a fallback tag. */
+  readonly kind: 'signature' | 'referrer' | 'index';
+  /** The tag; of a referrer, the digest of its subject. */
+  readonly name: string;
+  /** True while the repository has it as this and, as far as the gate knows, as nothing else. */
+  readonly only: boolean;
+}
+
 /** One change; a list of them is committed together or not at all. */
 export type Write =
   /** Records an event. One whose body exceeds 16 KiB fails the list with TOO_LARGE. */
@@ -85,8 +95,13 @@ export type Write =
    * manifests) wait in the repository; the same (repository, tag, digest) still waiting is
    * renewed, with a new id where another push of the tag came in between (ids are the order of
    * arrival), and the same push (`pushedBy` and `pushedAt` too) is the hold that it made, wherever it stands.
+   * `passing` is a push that waits for nothing and only takes its place in the order: no bound holds it up.
    */
-  | { readonly kind: 'hold-add'; readonly hold: Omit<Hold, 'id' | 'state'> }
+  | {
+      readonly kind: 'hold-add';
+      readonly hold: Omit<Hold, 'id' | 'state'>;
+      readonly passing?: boolean;
+    }
   /**
    * Moves a hold on; fails the whole list with STORE_CONFLICT unless it is in state `from` and the
    * move is one that {@link HoldState} allows. In a repeated list, whose events are all stored
@@ -113,6 +128,18 @@ export type Write =
       readonly by: string;
       readonly at: number;
     }
+  /**
+   * Remembers what a manifest was checked to be; the later check replaces the earlier, but `only`
+   * is never true again once it was false.
+   */
+  | {
+      readonly kind: 'artifact';
+      readonly repository: Repository;
+      readonly digest: Digest;
+      readonly artifact: ArtifactRecord;
+    }
+  /** Forgets that a manifest is anything but a manifest: it was deleted. */
+  | { readonly kind: 'artifact-gone'; readonly repository: Repository; readonly digest: Digest }
   /** Puts a revocation in force and raises the trust revision; one that is in force already stays as it is. */
   | { readonly kind: 'revoke'; readonly revocation: Revocation; readonly by: string }
   /** Takes a revocation back (matching kind and names) and raises the trust revision; without one in force, nothing changes. */
@@ -175,6 +202,8 @@ export interface Store {
   children(repository: Repository, parent: Digest): Promise<readonly Digest[]>;
   /** When a manifest was last pushed to the repository through the gate (ms), or `null`. */
   pushedAt(repository: Repository, digest: Digest): Promise<number | null>;
+  /** What a manifest of the repository was checked to be instead of an image, or `null`. */
+  artifact(repository: Repository, digest: Digest): Promise<ArtifactRecord | null>;
   /** All revocations in force, oldest first. */
   revocations(): Promise<readonly (Revocation & { readonly by: string; readonly at: number })[]>;
   /** Raised by one with every change to revocations, and by a recovery; never goes back. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
-import type { HoldState, Revocation, Store, Write } from '../../src/store/store.ts';
+import type { ArtifactRecord, HoldState, Revocation, Store, Write } from '../../src/store/store.ts';
 import { digestFor, eventWrite, newHold, refusal, repo, storeSuite } from '../support/store.ts';
 
 /** What a store keeps beside the record; every engine of store/open.ts keeps this contract. */
@@ -183,9 +183,46 @@ describe.each(['sqlite'])('the state of a store, kept by %s', (engine) => {
         await store.commit([{ kind: 'hold-move', id: 1, from: 'waiting', to: 'expired' }]);
         await store.commit([add(256)]);
       }));
+
+    it('of a push that only passes are not bounded by those that wait', () =>
+      withStore(async (store) => {
+        const add = (n: number, passing: boolean): Write => ({
+          kind: 'hold-add',
+          hold: newHold({ tag: `t${n}` }),
+          passing,
+        });
+        await store.commit(Array.from({ length: 256 }, (_, n) => add(n, false)));
+        expect((await store.commit([add(256, true)])).holds[0]?.state).toBe('waiting');
+        await expect(store.commit([add(257, false)])).rejects.toEqual(refusal('STORAGE_FULL'));
+      }));
   });
 
   describe('what was seen', () => {
+    it('remembers artifacts of one repository, with the last that they were checked to be', () =>
+      withStore(async (store) => {
+        const digest = digestFor('a');
+        const write = (artifact: ArtifactRecord): Write => ({
+          kind: 'artifact',
+          repository: repo('app'),
+          digest,
+          artifact,
+        });
+        const first = { kind: 'signature', name: 'sha256-0.sig', only: true } as const;
+        expect(await store.artifact(repo('app'), digest)).toBeNull();
+        await store.commit([write(first)]);
+        expect(await store.artifact(repo('app'), digest)).toEqual(first);
+        expect(await store.artifact(repo('other'), digest)).toBeNull();
+        const second = { kind: 'index', name: 'sha256-1', only: false } as const;
+        await store.commit([write(second)]);
+        expect(await store.artifact(repo('app'), digest)).toEqual(second);
+        await store.commit([write({ ...second, only: true })]);
+        expect(await store.artifact(repo('app'), digest)).toEqual(second);
+        await store.commit([{ kind: 'artifact-gone', repository: repo('app'), digest }]);
+        expect(await store.artifact(repo('app'), digest)).toBeNull();
+        await store.commit([write(first)]);
+        expect(await store.artifact(repo('app'), digest)).toEqual(first);
+      }));
+
     it('links indexes and children both ways, within one repository', () =>
       withStore(async (store) => {
         const [p, q, a, b] = ['p', 'q', 'a', 'b'].map(digestFor) as [

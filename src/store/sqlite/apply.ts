@@ -49,7 +49,7 @@ export class Applier {
         case 'event':
           break;
         case 'hold-add':
-          holds.push(this.#addHold(write.hold));
+          holds.push(this.#addHold(write.hold, write.passing === true));
           break;
         case 'hold-move':
           this.#moveHold(write.id, write.from, write.to, repeated);
@@ -77,6 +77,24 @@ export class Applier {
             write.digest,
             write.by,
             write.at,
+          );
+          break;
+        case 'artifact':
+          this.#run(
+            `INSERT INTO artifact VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+             SET kind = excluded.kind, name = excluded.name, only = min(only, excluded.only)`,
+            write.repository,
+            write.digest,
+            write.artifact.kind,
+            write.artifact.name,
+            write.artifact.only ? 1 : 0,
+          );
+          break;
+        case 'artifact-gone':
+          this.#run(
+            'DELETE FROM artifact WHERE repository = ? AND digest = ?',
+            write.repository,
+            write.digest,
           );
           break;
         case 'revoke':
@@ -157,7 +175,7 @@ export class Applier {
     return { fresh: true, sequence, body };
   }
 
-  #addHold(hold: Omit<Hold, 'id' | 'state'>): Omit<Hold, 'manifest'> {
+  #addHold(hold: Omit<Hold, 'id' | 'state'>, passing: boolean): Omit<Hold, 'manifest'> {
     const { repository, tag, digest, mediaType, manifest, pushedBy, pushedAt, expiresAt } = hold;
     const same = this.#get(
       `SELECT ${HOLD_COLUMNS} FROM hold WHERE repository = ? AND tag = ? AND digest = ?
@@ -191,7 +209,7 @@ export class Applier {
       repository,
     );
     const bytes = Number(waiting?.['bytes']) + manifest.byteLength;
-    if (Number(waiting?.['n']) >= WAITING || bytes > WAITING_BYTES) {
+    if (!passing && (Number(waiting?.['n']) >= WAITING || bytes > WAITING_BYTES)) {
       throw new CountersignError(
         'STORAGE_FULL',
         `as many pushes wait for a signature in ${repository} as may (${WAITING}, or ${WAITING_BYTES} bytes of manifests); sign them, or let them expire`,

@@ -3,10 +3,18 @@ import { CountersignError } from '../../lib/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { decodeEvent, leafHashOf } from '../event-body.ts';
-import type { EventQuery, Hold, LogName, Revocation, Store, StoredEvent } from '../store.ts';
+import type {
+  ArtifactRecord,
+  EventQuery,
+  Hold,
+  LogName,
+  Revocation,
+  Store,
+  StoredEvent,
+} from '../store.ts';
 import { storeFailure } from './failure.ts';
-import type { HoldRow, RevocationRow } from './rows.ts';
-import { HOLD_COLUMNS, blobOf, holdOf, revocationOf } from './rows.ts';
+import type { ArtifactRow, HoldRow, RevocationRow } from './rows.ts';
+import { HOLD_COLUMNS, artifactOf, blobOf, holdOf, revocationOf } from './rows.ts';
 
 /** Most rows that one question gets. */
 const ROWS = 1000;
@@ -147,6 +155,13 @@ export class Reader {
     const sql = 'SELECT pushed_at FROM pushed WHERE repository = ? AND digest = ?';
     const [row] = this.#all(sql, [repository, digest]);
     return row === undefined ? null : Number(row['pushed_at']);
+  }
+
+  /** See {@link Store.artifact}. */
+  artifact(repository: Repository, digest: Digest): ArtifactRecord | null {
+    const sql = 'SELECT kind, name, only FROM artifact WHERE repository = ? AND digest = ?';
+    const [row] = this.#all(sql, [repository, digest]);
+    return row === undefined ? null : artifactOf(row as unknown as ArtifactRow);
   }
 
   /** See {@link Store.revocations}. */

@@ -1,7 +1,7 @@
 import { CountersignError } from '../../lib/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { Hold, HoldState, Revocation } from '../store.ts';
+import type { ArtifactRecord, Hold, HoldState, Revocation } from '../store.ts';
 
 /** A hold's columns but for its manifest. */
 export const HOLD_COLUMNS =
@@ -33,6 +33,18 @@ export function holdOf(row: HoldRow): Omit<Hold, 'manifest'> {
     expiresAt: row.expires_at,
     state: row.state as HoldState,
   };
+}
+
+/** A row of the table of artifacts; a CHECK bounds the kinds. */
+export interface ArtifactRow {
+  readonly kind: ArtifactRecord['kind'];
+  readonly name: string;
+  readonly only: number;
+}
+
+/** A row as what a manifest was checked to be. */
+export function artifactOf({ kind, name, only }: ArtifactRow): ArtifactRecord {
+  return { kind, name, only: only === 1 };
 }
 
 /** A row of the table of revocations. */

@@ -108,6 +108,16 @@ const MIGRATIONS: readonly string[] = [
     revoked_at INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE artifact (
+    repository TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('signature', 'referrer', 'index')),
+    name TEXT NOT NULL,
+    only INTEGER NOT NULL CHECK (only IN (0, 1)),
+    PRIMARY KEY (repository, digest)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 function pragma(db: DatabaseSync, name: string): unknown {

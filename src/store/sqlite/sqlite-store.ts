@@ -77,6 +77,7 @@ function storeOf(commits: GroupCommit, reader: Reader, release: () => void): Sto
     parents: async (repository, child) => reader.parents(repository, child),
     children: async (repository, parent) => reader.children(repository, parent),
     pushedAt: async (repository, digest) => reader.pushedAt(repository, digest),
+    artifact: async (repository, digest) => reader.artifact(repository, digest),
     revocations: async () => reader.revocations(),
     trustRevision: async () => reader.trustRevision(),
     close() {
