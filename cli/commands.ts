@@ -62,6 +62,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'the record: who signed, what was refused and why',
     load: () => import('./commands/history.ts'),
   },
+  doctor: {
+    summary: 'is the gate the only way from this host to a registry',
+    load: () => import('./commands/doctor.ts'),
+  },
   recover: {
     summary: 'let a restored database serve again, and record that',
     load: () => import('./commands/recover.ts'),

@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { Context } from '../commands.ts';
+import { addRegistryOptions } from '../registry.ts';
+import { repeated } from '../repeated.ts';
+import type { DoctorFlags } from './doctor/run.ts';
+
+/** Adds `doctor`. */
+export function define(program: Command, context: Context): void {
+  const command = program
+    .command('doctor <gate>')
+    .description('is the gate the only way from this host to a registry')
+    .addOption(
+      new Option(
+        '--registry <host>',
+        'a registry that must not be reached round the gate (may be repeated)',
+      )
+        .argParser(repeated)
+        .default([], 'docker.io'),
+    )
+    .option('--unsigned <image>', 'an image that the gate must refuse: it is asked for and must be')
+    .option('--root <dir>', "where the engines' configuration is read below", '/');
+  addRegistryOptions(command)
+    .addHelpText(
+      'after',
+      `
+Run it on a host that pulls images. It asks the gate, tries to connect to each registry directly, and
+reads what docker, containerd, podman, buildah and skopeo are configured with: a mirror that refuses
+an image is passed over by all of them, so a gate that is only a mirror stops nothing.
+
+Exit status: 0 nothing goes round the gate, 1 something does, 3 something could not be found out.
+
+Examples:
+  $ countersign doctor registry.example.com --registry docker.io --registry harbor.internal
+  $ countersign doctor registry.example.com --unsigned registry.example.com/test/unsigned:1`,
+    )
+    .action(async (gate: string, flags: DoctorFlags) =>
+      (await import('./doctor/run.ts')).runDoctor(context, gate, flags),
+    );
+}
