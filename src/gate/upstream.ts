@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Digest } from '../oci/digest.ts';
+import type { ReferrerList } from '../oci/referrers.ts';
 import type { Caller } from './caller.ts';
 
 /** Where the registry behind the gate is. */
@@ -64,6 +65,12 @@ export interface Upstream {
   blob(path: string, digest: Digest, maxBytes: number, caller: Caller): Promise<Uint8Array | null>;
   /** The first `limit` tags of a repository; empty where there is none. */
   tags(path: string, limit: number, caller: Caller): Promise<readonly string[]>;
+  /**
+   * What the registry lists as a digest's referrers, all pages of its own origin within
+   * LIMITS.referrers and LIMITS.referrerPages; `null` where it has no such API. The list is a hint:
+   * whoever may push can have anything listed.
+   */
+  referrers(path: string, digest: Digest, caller: Caller): Promise<ReferrerList | null>;
   putManifest(
     path: string,
     reference: string,

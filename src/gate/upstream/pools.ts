@@ -1,0 +1,24 @@
+import { Pool } from 'undici';
+import type { UpstreamOptions } from '../upstream.ts';
+
+const HEADERS_TIMEOUT = 30_000;
+const BODY_IDLE_TIMEOUT = 120_000;
+
+/** Makes the connections to one origin, at most so many at a time; nothing is sent yet. */
+export function openPool(
+  options: Pick<UpstreamOptions, 'origin' | 'socketPath' | 'ca'>,
+  connections: number,
+): Pool {
+  return new Pool(options.origin, {
+    connections,
+    pipelining: 1,
+    headersTimeout: HEADERS_TIMEOUT,
+    bodyTimeout: BODY_IDLE_TIMEOUT,
+    allowH2: false,
+    connect: {
+      timeout: 10_000,
+      ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    },
+  });
+}
