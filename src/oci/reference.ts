@@ -108,6 +108,8 @@ export function parseReference(text: string): Result<Reference> {
     first !== first.toLowerCase();
   const host = parseHost(named ? first : 'docker.io');
   if (!host.ok) return host;
+  // Docker takes an upper-case first part for a host; in lower case it would be somebody's name on Hub.
+  if (!/[.:]|^localhost$/.test(host.value)) return bad('expected a lower-case image reference');
   let path = named ? rest.slice(slash + 1) : rest;
   if (host.value === 'docker.io' && !path.includes('/')) path = `library/${path}`;
   const repository = repositoryOf(host.value, path);
