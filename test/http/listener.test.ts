@@ -208,7 +208,7 @@ describe('listener', () => {
     expect(await talk(port, bytes)).toBe('');
   });
 
-  it('cuts off a handshake that never stops dripping', async () => {
+  it('T-70: cuts off a handshake that never stops dripping', async () => {
     const { port } = await start(scheme, { firstByteMs: 300 });
     const heard = await new Promise<string>((resolve) => {
       const socket = connect(port, '127.0.0.1', () =>
@@ -224,7 +224,7 @@ describe('listener', () => {
     expect(heard).toBe('closed');
   });
 
-  it('answers 408 to headers that never end', async () => {
+  it('T-70: answers 408 to headers that never end', async () => {
     const { port } = await start(scheme, { headersMs: 100 });
     expect(await talk(port, 'GET / HTTP/1.1\r\nHo')).toMatch(/^HTTP\/1\.1 408 /);
   });

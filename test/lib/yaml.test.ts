@@ -16,6 +16,7 @@ function read(text: string, build: (root: YamlNode) => unknown = (root) => root.
 describe('strict YAML', () => {
   it.each([
     ['a: 1\na: 2', 'f.yaml:2: expected every key once, found "a" again'],
+    // T-66: an alias makes much out of little.
     ['a: &x 1', 'f.yaml:1: expected no anchors or aliases; write the value out'],
     ['a: !!str 1', 'f.yaml:1: expected no tags, found tag:yaml.org,2002:str'],
     ['a: !x [1]', 'f.yaml:1: expected no tags, found !x'],
@@ -38,7 +39,7 @@ describe('strict YAML', () => {
     expect(String(read('a:\n  - b: 1\n   c: 2\n    d: 3\n e: 4'))).not.toContain('\n');
   });
 
-  it.each(['[', '- ', '{', '{a: ', 'a: [', '? '])('refuses endless nesting of %j', (opening) => {
+  it.each(['[', '- ', '{', '{a: ', 'a: [', '? '])('T-66: refuses endless nesting of %j', (opening) => {
     expect(read(opening.repeat(20_000))).toMatch(/f\.yaml:.*(?:nesting|flow|block|key)/);
   });
 

@@ -299,13 +299,20 @@ describe('an exception', () => {
     expect(verdict(judge(excepted, [], {}, exception.expires))).toBe('deny NOT_TRUSTED');
   });
 
-  it('is not used for what is signed, nor for another digest', () => {
+  it('T-40, T-41: is not used for what is signed, nor for another digest', () => {
     expect(judge(excepted, BOTH)).toMatchObject({ reason: { code: 'TRUSTED' }, exception: null });
     const digest = `sha256:${'1'.repeat(64)}` as Digest;
     expect(verdict(judge(excepted, [], { digest }))).toBe('deny NOT_TRUSTED');
   });
 
-  it('does not except from a floor', () => {
+  it('T-40, T-41: of another policy excuses nothing here, nor of a floor under a narrower policy', () => {
+    // What governs is one policy; its exceptions are the only ones that are looked at.
+    expect(verdict(judge(governing({}, { exceptions: [exception], mode: 'warn' }), []))).toBe(
+      'deny NOT_TRUSTED',
+    );
+  });
+
+  it('T-40: does not except from a floor', () => {
     const above = governing({ exceptions: [exception] }, {});
     expect(verdict(judge(above, []))).toBe('deny NOT_TRUSTED');
     expect(judge(above, []).exception).toBeNull();

@@ -85,7 +85,7 @@ describe('an image pattern', () => {
     expect(literalFront(pattern('**'))).toBe('');
   });
 
-  it('is matched without backtracking that grows with the power of the stars', () => {
+  it('T-63: is matched without backtracking that grows with the power of the stars', () => {
     const hard = `registry.example.com/${'**/a/'.repeat(50)}b`;
     expect(matches(hard, `registry.example.com/${'a/'.repeat(100)}c`)).toBe(false);
     expect(
@@ -159,7 +159,7 @@ describe('matching', () => {
     );
   });
 
-  it('never lets the host part match a slash, nor another host', () => {
+  it('T-28: never lets the host part match a slash, nor another host', () => {
     fc.assert(
       fc.property(patterns, repositories, (text, repository) => {
         if (!matches(text, repository)) return;
