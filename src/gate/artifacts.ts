@@ -1,57 +1,118 @@
 import { LRUCache } from 'lru-cache';
 import type { Result } from '../lib/result.ts';
-import { refuse } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
+import { parseFallbackTag } from '../oci/referrers.ts';
+import type { ArtifactRecord, Store } from '../store/store.ts';
 import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
+
+/** What a tag is that holds evidence: a format's signatures, or the list of a digest's referrers. */
+export type ArtifactTag =
+  | { readonly kind: 'signature'; readonly subject: Digest; readonly format: SignatureFormat }
+  | {
+      readonly kind: 'index';
+      /** `null` where the tag holds only half of the digest (sha512). */
+      readonly subject: Digest | null;
+      /** How the digest of its subject begins. */
+      readonly prefix: string;
+    };
 
 /**
  * Signature artifacts: what may always be pushed and read, and never counts as an image. They are
- * told by their tag and by what they are, checked as the claimed type for the named subject.
+ * told by their tag and by what they are, checked as the claimed type for the named subject. What was
+ * checked once is kept in the store, so that reads by digest of the same thing work after a restart.
  */
 export class Artifacts {
   readonly #formats: readonly SignatureFormat[];
-  /** Digests that were seen to be artifacts, so that reads by digest of the same thing work. */
-  readonly #seen = new LRUCache<string, string>({ max: 20_000 });
+  readonly #store: Store;
+  readonly #known = new LRUCache<string, { readonly artifact: ArtifactRecord | null }>({
+    max: 20_000,
+  });
 
-  constructor(formats: readonly SignatureFormat[]) {
+  readonly #kept = new LRUCache<string, true>({ max: 10_000 });
+
+  constructor(formats: readonly SignatureFormat[], store: Store) {
     this.#formats = formats;
+    this.#store = store;
   }
 
-  /** The digest that an artifact tag speaks for; `null` for every other tag. */
-  subjectOf(tag: string): { readonly subject: Digest; readonly format: SignatureFormat } | null {
+  /** What an artifact tag speaks for; `null` for every other tag. */
+  tagged(tag: string): ArtifactTag | null {
     for (const format of this.#formats) {
       const subject = format.subjectOfTag(tag);
-      if (subject !== null) return { subject, format };
+      if (subject !== null) return { kind: 'signature', subject, format };
     }
-    return null;
+    const fallback = parseFallbackTag(tag);
+    return fallback === null ? null : { kind: 'index', ...fallback };
   }
 
-  /** The tag under which a digest was seen as an artifact of this repository. */
-  tagOf(repository: Repository, digest: Digest): string | undefined {
-    return this.#seen.get(`${repository}\n${digest}`);
+  /** What a digest of this repository was checked to be, or `null`. Throws STORE_UNAVAILABLE. */
+  async known(repository: Repository, digest: Digest): Promise<ArtifactRecord | null> {
+    const key = keyOf(repository, digest);
+    const cached = this.#known.get(key);
+    if (cached !== undefined) return cached.artifact;
+    const artifact = await this.#store.artifact(repository, digest);
+    // Unless it was checked while the store was asked.
+    if (!this.#known.has(key)) this.#known.set(key, { artifact });
+    return artifact;
   }
 
-  /** Remembers a digest whose parts were checked as artifacts of this tag. */
-  remember(repository: Repository, digest: Digest, tag: string): void {
-    this.#seen.set(`${repository}\n${digest}`, tag);
+  /** Remembers, durably, what a digest was checked to be. */
+  async remember(repository: Repository, digest: Digest, artifact: ArtifactRecord): Promise<void> {
+    const before = await this.known(repository, digest);
+    const only = artifact.only && before?.only !== false;
+    if (before?.kind === artifact.kind && before.name === artifact.name && before.only === only)
+      return;
+    await this.#store.commit([{ kind: 'artifact', repository, digest, artifact }]);
+    this.#known.set(keyOf(repository, digest), { artifact: { ...artifact, only } });
   }
 
-  /** Checks bytes that claim to be the artifact of this tag (ARTIFACT_INVALID otherwise). */
-  async check(
+  /** Remembers what stands under an artifact tag; an index is nothing else unless it came here as something else. */
+  async notice(
     repository: Repository,
+    digest: Digest,
+    artifact: Pick<ArtifactRecord, 'kind' | 'name'>,
+  ): Promise<void> {
+    if ((await this.known(repository, digest)) !== null) return;
+    const only =
+      artifact.kind !== 'index' || (await this.#store.pushedAt(repository, digest)) === null;
+    await this.remember(repository, digest, { ...artifact, only });
+  }
+
+  /** Remembers that what may be an artifact was given an ordinary tag: from now on it is an image or index as well. */
+  async alsoImage(repository: Repository, digest: Digest): Promise<void> {
+    const known = await this.known(repository, digest);
+    if (known !== null) await this.remember(repository, digest, { ...known, only: false });
+  }
+
+  /** Notes that a client has replaced a list of referrers which the tag serves all the same, since the union is no other. */
+  keep(repository: Repository, digest: Digest): void {
+    this.#kept.set(keyOf(repository, digest), true);
+  }
+
+  /** True, once, for a list that {@link keep} noted: its client may want to delete what it believes replaced. */
+  takeKept(repository: Repository, digest: Digest): boolean {
+    return this.#kept.delete(keyOf(repository, digest));
+  }
+
+  /** Forgets a digest: it was deleted. */
+  async forget(repository: Repository, digest: Digest): Promise<void> {
+    if ((await this.known(repository, digest)) === null) return;
+    await this.#store.commit([{ kind: 'artifact-gone', repository, digest }]);
+    this.#known.set(keyOf(repository, digest), { artifact: null });
+  }
+
+  /** Checks bytes that claim to be the signatures of this tag (ARTIFACT_INVALID otherwise). */
+  async checkSignatures(
     tag: string,
-    manifest: { readonly bytes: Uint8Array; readonly mediaType: string; readonly digest: Digest },
+    format: SignatureFormat,
+    manifest: { readonly bytes: Uint8Array; readonly mediaType: string },
     source: EvidenceSource,
   ): Promise<Result<null>> {
-    const claimed = this.subjectOf(tag);
-    if (claimed === null)
-      return refuse('ARTIFACT_INVALID', `${tag.slice(0, 80)} is no signature tag`);
     const parsed = parseManifest(manifest.bytes, manifest.mediaType);
-    if (!parsed.ok) return parsed;
-    const checked = await claimed.format.checkArtifact(tag, parsed.value, source);
-    if (checked.ok) this.remember(repository, manifest.digest, tag);
-    return checked;
+    return parsed.ok ? format.checkArtifact(tag, parsed.value, source) : parsed;
   }
 }
+
+const keyOf = (repository: string, digest: string): string => `${repository}\n${digest}`;

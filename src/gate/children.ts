@@ -8,6 +8,7 @@ import { parseManifest } from '../oci/manifest.ts';
 import { splitRepository } from '../oci/reference.ts';
 import { concerns } from '../policy/decide.ts';
 import type { Decision } from '../policy/decision.ts';
+import type { Artifacts } from './artifacts.ts';
 import type { Evaluator, Question } from './evaluate.ts';
 import type { ManifestFetcher } from './fetch.ts';
 import type { Links } from './links.ts';
@@ -23,14 +24,22 @@ const SEARCH_EVERY = 30_000;
  */
 export class Children {
   readonly #ports: GatePorts;
+  readonly #artifacts: Artifacts;
   readonly #links: Links;
   readonly #evaluator: Evaluator;
   readonly #fetcher: ManifestFetcher;
   readonly #searches = new SingleFlight<void>();
   readonly #searched = new LRUCache<string, number>({ max: 10_000 });
 
-  constructor(ports: GatePorts, links: Links, evaluator: Evaluator, fetcher: ManifestFetcher) {
+  constructor(
+    ports: GatePorts,
+    artifacts: Artifacts,
+    links: Links,
+    evaluator: Evaluator,
+    fetcher: ManifestFetcher,
+  ) {
     this.#ports = ports;
+    this.#artifacts = artifacts;
     this.#links = links;
     this.#evaluator = evaluator;
     this.#fetcher = fetcher;
@@ -55,6 +64,8 @@ export class Children {
       // Many ways may lead to one index: each is looked at once, or a few pushes would make millions.
       if (looked.has(digest)) continue;
       looked.add(digest);
+      // A list of referrers names whatever somebody pushed: it is nobody's parent, whoever signs it (T-60).
+      if ((await this.#artifacts.known(question.repository, digest))?.only === true) continue;
       const parent = { ...question, digest, tag: null };
       if (as === 'manifest' && !(await this.#isIndexOf(parent, question.digest))) continue;
       const own = await this.#evaluator.judge(parent);
@@ -104,6 +115,7 @@ export class Children {
     const { registry, repository, caller } = question;
     const { path } = splitRepository(repository);
     for (const tag of await registry.upstream.tags(path, SEARCH_TAGS, caller)) {
+      if (this.#artifacts.tagged(tag) !== null) continue;
       const head = await registry.upstream.head(path, tag, caller);
       if (head.kind !== 'found') continue;
       // Fetching learns the links; what cannot be parsed has no children.

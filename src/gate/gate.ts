@@ -31,6 +31,7 @@ export interface Gate {
 /** Makes the gate over its ports; nothing runs until it is asked. */
 export function createGate(ports: GatePorts): Gate {
   const manifests = new ManifestCache(ports.now);
+  const artifacts = new Artifacts(ports.formats, ports.store);
   const links = new Links(ports.store);
   const evaluator = new Evaluator(ports);
   const fetcher = new ManifestFetcher(manifests, links);
@@ -42,8 +43,8 @@ export function createGate(ports: GatePorts): Gate {
     fetcher,
     links,
     evaluator,
-    children: new Children(ports, links, evaluator, fetcher),
-    artifacts: new Artifacts(ports.formats),
+    children: new Children(ports, artifacts, links, evaluator, fetcher),
+    artifacts,
     reading: new HeldReading(ports, evaluator),
     recording: new Recording(ports.recorder, ports.counters),
     tagLocks: new Mutex(),

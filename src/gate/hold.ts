@@ -104,6 +104,7 @@ export class Holds {
     const { ports } = this.#gate;
     const { path } = splitRepository(hold.repository);
     try {
+      await this.#gate.artifacts.alsoImage(hold.repository, hold.digest);
       const answer = await registry.upstream.putManifest(
         path,
         hold.tag,

@@ -4,13 +4,16 @@ import { shortDigest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
+import { readFallbackIndex } from '../trust/referrers/fallback-index.ts';
 import type { Caller } from './caller.ts';
+import type { ArtifactTag } from './artifacts.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Question } from './evaluate.ts';
 import type { Gate } from './gate.ts';
 import type { PullOutcome, Refused } from './outcome.ts';
 import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
+import { artifactRead, referrerRead } from './referrers.ts';
 import type { Relayed } from './upstream.ts';
 
 /** A request for a manifest, parsed: exactly one of `tag` and `digest`. */
@@ -31,8 +34,9 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     const { registry, repository, caller, reference } = request;
     const forbidden = gate.authoriser.check(caller, 'pull', repository);
     if (forbidden !== null) return forbidden;
-    if ('tag' in reference && gate.artifacts.subjectOf(reference.tag) !== null)
-      return await pullArtifact(gate, request, reference.tag);
+    const claimed = 'tag' in reference ? gate.artifacts.tagged(reference.tag) : null;
+    if ('tag' in reference && claimed !== null)
+      return await pullArtifact(gate, request, reference.tag, claimed);
 
     const resolved = await resolve(gate, request);
     if (resolved.kind !== 'digest') return resolved;
@@ -138,39 +142,40 @@ async function judge(
 ): Promise<Decision> {
   const { registry, repository, caller } = request;
   const question = { registry, repository, digest, tag, action: 'pull', caller } as const;
+  if (tag !== null) return judgePull(gate, question);
+  const artifact = await artifactRead(gate, question);
+  if (artifact !== null) return artifact;
   const decision = await judgePull(gate, question);
   if (decision.reason.code !== 'NOT_TRUSTED') return decision;
-  // Clients ask for the digest that a signature's tag gave them (containerd, oras): the same bytes,
-  // checked when the tag was read. They admit themselves only, never what their descriptors name.
-  const artifact = tag === null ? gate.artifacts.tagOf(repository, digest) : undefined;
-  if (artifact !== undefined) {
-    const message = `${repository}@${shortDigest(digest)} is the signature ${artifact}`;
-    return { ...decision, decision: 'allow', reason: { code: 'ARTIFACT', message } };
-  }
-  return (await gate.reading.heldRead(question, decision)) ?? decision;
+  return (
+    (await referrerRead(gate, question, decision)) ??
+    (await gate.reading.heldRead(question, decision)) ??
+    decision
+  );
 }
 
-async function pullArtifact(gate: Gate, request: PullRequest, tag: string): Promise<PullOutcome> {
+async function pullArtifact(
+  gate: Gate,
+  request: PullRequest,
+  tag: string,
+  claimed: ArtifactTag,
+): Promise<PullOutcome> {
   const { registry, repository, caller } = request;
   const { path } = splitRepository(repository);
   const answer = await registry.upstream.manifest(path, tag, caller);
   if (answer.kind === 'relay') return answer;
   if (answer.kind === 'absent') return unknown(request, tag);
-  const checked = await gate.artifacts.check(
-    repository,
-    tag,
-    answer,
-    evidenceSource(registry, repository, caller),
-  );
-  if (!checked.ok)
-    return hide(
-      gate,
-      request,
-      refused(
-        'NOT_TRUSTED',
-        `${repository}:${tag} is no signature and not served as one: ${checked.refusal.message}`,
-      ),
-    );
+  const source = evidenceSource(registry, repository, caller);
+  const checked =
+    claimed.kind === 'index'
+      ? readFallbackIndex(answer.bytes, answer.mediaType)
+      : await gate.artifacts.checkSignatures(tag, claimed.format, answer, source);
+  if (!checked.ok) {
+    const why = `${repository}:${tag} is no signature and not served as one: ${checked.refusal.message}`;
+    return hide(gate, request, refused('NOT_TRUSTED', why));
+  }
+  // Clients go on with the digest that the tag gave them (containerd, oras).
+  await gate.artifacts.notice(repository, answer.digest, { kind: claimed.kind, name: tag });
   return { kind: 'serve', manifest: answer, warning: null };
 }
 

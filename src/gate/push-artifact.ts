@@ -1,31 +1,45 @@
-import { digestOf } from '../oci/digest.ts';
-import { parseManifest } from '../oci/manifest.ts';
+import type { EvidenceSource } from '../trust/format.ts';
 import { splitRepository } from '../oci/reference.ts';
-import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
+import type { ArtifactTag } from './artifacts.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { PushOutcome, Pushed } from './give.ts';
-import { give } from './give.ts';
+import { asPushed, asWritten, giveArtifact } from './give-artifact.ts';
 import type { Holds } from './hold.ts';
+import { signerOf } from './merge-evidence.ts';
 import { refused } from './outcome.ts';
+import { pushFallbackIndex } from './push-referrers.ts';
 
-/** A signature: checked as what it claims to be, stored, and whatever waited for it is promoted. */
-export async function pushArtifact(
+type SignatureTag = Extract<ArtifactTag, { kind: 'signature' }>;
+
+/** A push under a tag that holds evidence: it needs no signature, but must be what it claims to be. */
+export function pushArtifact(
   gate: Gate,
   holds: Holds,
   pushed: Pushed,
   tag: string,
+  claimed: ArtifactTag,
 ): Promise<PushOutcome> {
-  const { registry, repository, digest, bytes, caller } = pushed;
+  return claimed.kind === 'signature'
+    ? pushSignatures(gate, holds, pushed, tag, claimed)
+    : pushFallbackIndex(gate, holds, pushed, tag, claimed);
+}
+
+/** Signatures: checked as what they claim to be, stored, and whatever waited for them is promoted. */
+async function pushSignatures(
+  gate: Gate,
+  holds: Holds,
+  pushed: Pushed,
+  tag: string,
+  claimed: SignatureTag,
+): Promise<PushOutcome> {
+  const { registry, repository, bytes, caller, manifest } = pushed;
   const source = evidenceSource(registry, repository, caller);
-  const claimed = gate.artifacts.subjectOf(tag);
-  if (claimed === null)
-    return refused('ARTIFACT_INVALID', `${tag.slice(0, 80)} is no signature tag`);
-  const manifest = { bytes, mediaType: pushed.manifest.mediaType, digest };
-  const checked = await gate.artifacts.check(repository, tag, manifest, source);
+  const artifact = { bytes, mediaType: manifest.mediaType };
+  const checked = await gate.artifacts.checkSignatures(tag, claimed.format, artifact, source);
   if (!checked.ok) return refused(checked.refusal.code, checked.refusal.message);
   const outcome = await gate.tagLocks.run(`${repository}\n${tag}`, () =>
-    giveMerged(gate, pushed, tag, claimed.format, source),
+    giveMerged(gate, pushed, tag, claimed, source),
   );
   if (outcome.kind === 'created') {
     gate.tags.forget(repository, tag);
@@ -42,27 +56,25 @@ async function giveMerged(
   gate: Gate,
   pushed: Pushed,
   tag: string,
-  format: SignatureFormat,
+  { format, subject }: SignatureTag,
   source: EvidenceSource,
 ): Promise<PushOutcome> {
   const { registry, repository, caller } = pushed;
-  const { path } = splitRepository(repository);
-  const stored = await source.manifest(tag);
-  if (stored === null) return give(gate, pushed, tag);
-  const own = { bytes: pushed.bytes, mediaType: pushed.manifest.mediaType };
-  const merged = format.mergeArtifacts(stored, own);
+  const { mediaType } = pushed.manifest;
+  const own = asPushed(pushed, { kind: 'signature', name: tag });
+  const signer = signerOf(gate, pushed, subject, source, [format]);
+  const merged = await format.mergeArtifacts(await source.manifest(tag), own, (artifact) =>
+    signer({ kind: 'tagged', tag, artifact }),
+  );
   if (!merged.ok) return refused(merged.refusal.code, merged.refusal.message);
-  if (merged.value.kind === 'pushed') return give(gate, pushed, tag);
+  if (merged.value.kind === 'pushed') return giveArtifact(gate, pushed, own, tag);
   // The client's own manifest stays readable by the digest that it was answered with.
-  const outcome = await give(gate, pushed, pushed.digest);
+  const outcome = await giveArtifact(gate, pushed, own, pushed.digest);
   if (outcome.kind !== 'created' || merged.value.kind === 'stored') return outcome;
   const { bytes, config } = merged.value;
+  const { path } = splitRepository(repository);
   await registry.upstream.putBlob(path, config.digest, config.bytes, caller);
-  const union = parseManifest(bytes, own.mediaType);
-  if (!union.ok) return refused(union.refusal.code, union.refusal.message);
-  const digest = digestOf(bytes);
-  const given = await give(gate, { ...pushed, bytes, digest, manifest: union.value }, tag);
-  if (given.kind !== 'created') return given;
-  gate.artifacts.remember(repository, digest, tag);
-  return outcome;
+  const union = asWritten(bytes, mediaType, own.artifact);
+  const given = await giveArtifact(gate, pushed, union, tag);
+  return given.kind === 'created' ? outcome : given;
 }

@@ -10,6 +10,7 @@ import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
 import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
 import { pushArtifact } from './push-artifact.ts';
+import { referrerArrived } from './referrers.ts';
 
 /**
  * A push (DESIGN 5): by digest it is passed on, since content without a name is unreachable; a tag is
@@ -34,10 +35,12 @@ export async function push(gate: Gate, holds: Holds, request: PushRequest): Prom
           `expected content of ${shortDigest(reference.digest)}, found ${shortDigest(digest)}`,
         );
       }
-      return await give(gate, pushed, reference.digest);
+      const outcome = await give(gate, pushed, reference.digest);
+      if (outcome.kind === 'created') await referrerArrived(gate, holds, pushed);
+      return outcome;
     }
-    if (gate.artifacts.subjectOf(reference.tag) !== null)
-      return await pushArtifact(gate, holds, pushed, reference.tag);
+    const claimed = gate.artifacts.tagged(reference.tag);
+    if (claimed !== null) return await pushArtifact(gate, holds, pushed, reference.tag, claimed);
     return await pushTag(gate, holds, pushed, reference.tag);
   } catch (error) {
     const failure = refusedByFailure(error);
@@ -77,6 +80,7 @@ async function pushTag(
     if ('kind' in decision) return decision;
     if (decision.decision === 'deny') return hold(gate, pushed, waiting);
     await gate.recording.record(decision, caller);
+    await gate.artifacts.alsoImage(repository, digest);
     const outcome = await holds.givenByPush(waiting, decision, () => give(gate, pushed, tag));
     gate.tags.forget(repository, tag);
     if (outcome.kind !== 'created') return outcome;

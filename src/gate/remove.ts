@@ -1,10 +1,18 @@
+import { messageOf } from '../lib/errors.ts';
 import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { MEDIA } from '../oci/media-types.ts';
 import type { Repository } from '../oci/reference.ts';
+import { fallbackTag } from '../oci/referrers.ts';
+import { readFallbackIndex, writeFallbackIndex } from '../trust/referrers/fallback-index.ts';
 import type { Caller } from './caller.ts';
+import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
+import { asWritten, giveArtifact } from './give-artifact.ts';
 import type { Refused } from './outcome.ts';
 import { refused } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
+import type { Deletion } from './superseded.ts';
 
 /** Whether something may be deleted: its own right, and only where the policy says `delete: allow`. `null`: it may. */
 export function removalRefused(
@@ -25,21 +33,69 @@ export function removalRefused(
   return refused('FORBIDDEN', `${repository}: nothing may be deleted here, ${by}`);
 }
 
-/** Forgets all that stood on what was deleted upstream. */
-export function removed(
+/**
+ * The digest that a manifest is evidence for, as far as it can be known; to be asked before the
+ * manifest is deleted, and given to {@link removed}. Never throws.
+ */
+export async function subjectOfRemoved(gate: Gate, deletion: Deletion): Promise<Digest | null> {
+  const { registry, repository, digest, caller } = deletion;
+  try {
+    const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
+    if (answer.kind !== 'found') return null;
+    const parsed = parseManifest(answer.bytes, answer.mediaType);
+    return parsed.ok ? (parsed.value.subject?.digest ?? null) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Forgets all that stood on a tag that was deleted upstream. */
+export function tagRemoved(gate: Gate, repository: Repository, tag: string): void {
+  gate.tags.forget(repository, tag);
+  const subject = gate.artifacts.tagged(tag)?.subject ?? null;
+  if (subject !== null) gate.evaluator.verdicts.forget(repository, subject);
+}
+
+/**
+ * Forgets all that stood on a manifest after its deletion upstream; `subject` is what it was evidence
+ * for, `gone` whether upstream says that it is deleted.
+ */
+export async function removed(
   gate: Gate,
-  repository: Repository,
-  reference: { readonly tag: string } | { readonly digest: Digest },
-): void {
-  const tag =
-    'tag' in reference ? reference.tag : gate.artifacts.tagOf(repository, reference.digest);
-  if (tag !== undefined) {
+  deletion: Deletion,
+  subject: Digest | null,
+  gone: boolean,
+): Promise<void> {
+  const { repository, digest } = deletion;
+  gate.manifests.delete(repository, digest);
+  gate.evaluator.verdicts.forget(repository, digest);
+  if (subject !== null) gate.evaluator.verdicts.forget(repository, subject);
+  const artifact = await gate.artifacts.known(repository, digest);
+  if (artifact !== null && artifact.kind !== 'referrer')
+    tagRemoved(gate, repository, artifact.name);
+  if (!gone) return;
+  await gate.artifacts.forget(repository, digest);
+  if (subject === null) return;
+  await unlist(gate, deletion, subject).catch((error: unknown) => {
+    // The entry leads nowhere now; the next push of the list drops it.
+    gate.ports.log.warn({ repository, digest, error: messageOf(error) }, 'a referrer stays listed');
+  });
+}
+
+/** Takes a referrer that is gone off the list under its subject's fallback tag, where there is one. */
+async function unlist(gate: Gate, deletion: Deletion, subject: Digest): Promise<void> {
+  const { registry, repository, digest, caller } = deletion;
+  const tag = fallbackTag(subject);
+  await gate.tagLocks.run(`${repository}\n${tag}`, async () => {
+    const stored = await evidenceSource(registry, repository, caller).manifest(tag);
+    if (stored === null) return;
+    const index = readFallbackIndex(stored.bytes, stored.mediaType);
+    if (!index.ok || !index.value.entries.has(digest)) return;
+    const { root, entries } = index.value;
+    const left = [...entries.values()].filter((entry) => entry.descriptor.digest !== digest);
+    const artifact = { kind: 'index', name: tag } as const;
+    const next = asWritten(writeFallbackIndex(root, left), MEDIA.ociIndex, artifact);
+    await giveArtifact(gate, deletion, next, tag);
     gate.tags.forget(repository, tag);
-    const subject = gate.artifacts.subjectOf(tag)?.subject;
-    if (subject !== undefined) gate.evaluator.verdicts.forget(repository, subject);
-  }
-  if ('digest' in reference) {
-    gate.manifests.delete(repository, reference.digest);
-    gate.evaluator.verdicts.forget(repository, reference.digest);
-  }
+  });
 }

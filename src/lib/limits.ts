@@ -15,6 +15,8 @@ export const LIMITS = {
   /** Referrers of one digest that are listed, and the pages that are asked for them. */
   referrers: 1000,
   referrerPages: 8,
+  /** Entries that are kept under one fallback tag (referrers tag schema). */
+  fallbackEntries: 200,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

@@ -127,8 +127,14 @@ export interface SignatureFormat {
    */
   checkArtifact(tag: string, manifest: Manifest, source: EvidenceSource): Promise<Result<null>>;
   /**
-   * Joins what is pushed over a signature tag with what stands there, so that concurrent signers lose
-   * nothing. Both were accepted by {@link checkArtifact}. Refuses with ARTIFACT_INVALID too many.
+   * Joins what is pushed over a signature tag with what stands there (`null`: nothing), so that
+   * concurrent signers lose nothing. What is pushed was accepted by {@link checkArtifact}. Of more
+   * signatures than readers look at, those that `signerOf` names a key for are kept before the others,
+   * and the newer before the older. `signerOf` is given one signature as an artifact of its own.
    */
-  mergeArtifacts(stored: StoredArtifact, pushed: StoredArtifact): Result<MergedArtifact>;
+  mergeArtifacts(
+    stored: StoredArtifact | null,
+    pushed: StoredArtifact,
+    signerOf: (one: StoredArtifact) => Promise<string | null>,
+  ): Promise<Result<MergedArtifact>>;
 }

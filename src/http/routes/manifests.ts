@@ -1,7 +1,8 @@
 import { pull } from '../../gate/pull.ts';
 import { push } from '../../gate/push.ts';
 import { refused } from '../../gate/outcome.ts';
-import { removalRefused, removed } from '../../gate/remove.ts';
+import { removalRefused, removed, subjectOfRemoved, tagRemoved } from '../../gate/remove.ts';
+import { supersededRemoved } from '../../gate/superseded.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { printable } from '../answer.ts';
@@ -81,9 +82,8 @@ export async function putManifest(
     location: `${originOf(r.request)}/v2/${r.route.kind === 'manifest' ? r.route.path : ''}/manifests/${name}`,
     'docker-content-digest': outcome.digest,
     'content-length': 0,
-    ...(outcome.subject !== null && !r.registry.upstreamJudges
-      ? { 'oci-subject': outcome.subject }
-      : {}),
+    // Upstream lists referrers itself: clients then keep no list under a fallback tag (distribution-spec).
+    ...(outcome.subject === null ? {} : { 'oci-subject': outcome.subject }),
     ...(outcome.warning === null ? {} : { warning: `299 - "${quoted(outcome.warning)}"` }),
   });
   r.response.end();
@@ -97,12 +97,23 @@ export async function remove(
   reference: ManifestReference,
   blob = false,
 ): Promise<void> {
-  const refusal = removalRefused(ports.gate, r.registry, repository, r.caller);
+  const { gate } = ports;
+  const deletion = 'digest' in reference ? { ...r, repository, digest: reference.digest } : null;
+  if (deletion !== null && !blob && (await supersededRemoved(gate, deletion))) {
+    r.response.writeHead(202, { 'content-length': 0 }).end();
+    return;
+  }
+  const refusal = removalRefused(gate, r.registry, repository, r.caller);
   if (refusal !== null) return refuse(r, refusal);
+  const subject = deletion === null || blob ? null : await subjectOfRemoved(gate, deletion);
   const { path } = r.route as { path: string };
   const last = 'tag' in reference ? reference.tag : reference.digest;
   await pass(r, 'DELETE', `/v2/${path}/${blob ? 'blobs' : 'manifests'}/${last}`, false);
-  removed(ports.gate, repository, reference);
+  if ('tag' in reference) tagRemoved(gate, repository, reference.tag);
+  else if (deletion !== null) {
+    const gone = r.response.statusCode >= 200 && r.response.statusCode < 300;
+    await removed(gate, deletion, subject, gone);
+  }
 }
 
 /** containerd adds `ns=` to every request through a mirror; it changes nothing. */

@@ -1,8 +1,10 @@
 import { decodeBase64 } from '../../lib/bytes.ts';
 import { isArray, isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { mapParallel } from '../../lib/parallel.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse } from '../../lib/result.ts';
+import { beginsWithTar } from '../../lib/tar-header.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Descriptor, ImageManifest, Manifest } from '../../oci/manifest.ts';
@@ -20,6 +22,10 @@ const LAYER_BYTES: Readonly<Record<ArtifactKind, number>> = {
   sig: LIMITS.payloadBytes,
   att: LIMITS.attestationBytes,
 };
+
+// Fetched at a time, and all together, when an artifact is checked.
+const WIDTH = 4;
+const TOTAL_BYTES = 64 * 1024 * 1024;
 
 const invalid = (why: string): Result<never> => refuse('ARTIFACT_INVALID', why);
 
@@ -42,12 +48,18 @@ export async function checkArtifact(
   if (named === null) return invalid('expected a tag of the form sha256-<hex>.sig or .att');
   const shape = checkShape(manifest, named.kind, named.digest);
   if (!shape.ok) return shape;
-  // One after the other: what is checked here was sent by a stranger and may be large.
-  for (const layer of shape.value.layers) {
-    const checked = await checkLayer(layer, named.kind, named.digest, source);
-    if (!checked.ok) return checked;
-  }
-  return ok(null);
+  // Many signatures share one payload: what a stranger sent is fetched once, and few at a time.
+  const distinct = new Map(shape.value.layers.map((layer) => [layer.digest, layer]));
+  const bytes = [...distinct.values()].reduce((sum, layer) => sum + layer.size, 0);
+  if (bytes > TOTAL_BYTES)
+    return invalid(`expected layers of at most ${TOTAL_BYTES} bytes together, found ${bytes}`);
+  const checks = await mapParallel([...distinct.values()], WIDTH, (layer) =>
+    checkLayer(layer, named.kind, named.digest, source),
+  );
+  const failed =
+    checks.find((check) => !check.ok) ??
+    shape.value.layers.map(entryCheck(named.kind)).find((check) => !check.ok);
+  return failed ?? ok(null);
 }
 
 function checkShape(
@@ -67,9 +79,8 @@ function checkShape(
   if (manifest.subject !== undefined && manifest.subject.digest !== subject) {
     return invalid(`expected no subject but ${shortDigest(subject)}`);
   }
-  if (layers.length === 0 || layers.length > LIMITS.signatures) {
-    return invalid(`expected 1 to ${LIMITS.signatures} layers, found ${layers.length}`);
-  }
+  // As many as a manifest may have: what is more than readers look at is cut when it is merged.
+  if (layers.length === 0) return invalid('expected at least one layer, found none');
   const wrong = layers.find((layer) => layer.mediaType !== LAYER_TYPE[kind]);
   if (wrong !== undefined) {
     return invalid(
@@ -86,6 +97,17 @@ function checkShape(
   return ok(manifest);
 }
 
+/** What each entry must say by itself, whoever else shares its payload: its signature. */
+function entryCheck(kind: ArtifactKind): (layer: Descriptor) => Result<null> {
+  return (layer) => {
+    if (kind === 'att') return ok(null);
+    const signature = decodeBase64(layer.annotations?.[SIGNATURE_ANNOTATION] ?? '');
+    return signature === undefined || signature.byteLength === 0
+      ? invalid(`expected annotation ${SIGNATURE_ANNOTATION} on layer ${shortDigest(layer.digest)}`)
+      : ok(null);
+  };
+}
+
 async function checkLayer(
   layer: Descriptor,
   kind: ArtifactKind,
@@ -98,12 +120,8 @@ async function checkLayer(
   if (bytes.byteLength !== layer.size) {
     return invalid(`expected ${layer.size} bytes in layer ${name}, found ${bytes.byteLength}`);
   }
-  if (isTar(bytes)) return invalid(`layer ${name} is also a tar archive`);
+  if (beginsWithTar(bytes)) return invalid(`layer ${name} is also a tar archive`);
   if (kind === 'att') return checkEnvelope(bytes, name);
-  const signature = decodeBase64(layer.annotations?.[SIGNATURE_ANNOTATION] ?? '');
-  if (signature === undefined || signature.byteLength === 0) {
-    return invalid(`expected annotation ${SIGNATURE_ANNOTATION} on layer ${name}`);
-  }
   const payload = parsePayload(bytes);
   if (!payload.ok) return payload;
   if (payload.value.digest !== subject) {
@@ -128,25 +146,4 @@ function checkEnvelope(bytes: Uint8Array, name: string): Result<null> {
     return invalid(`expected layer ${name} to be a DSSE envelope`);
   }
   return ok(null);
-}
-
-/**
- * True where the bytes begin with a tar header (POSIX.1-2024 pax, "ustar Interchange Format": the
- * checksum at 148 is the sum of the 512 bytes, its own taken as spaces). A JSON string can hold one,
- * and old engines unpack whatever they find, whatever its media type.
- */
-function isTar(bytes: Uint8Array): boolean {
-  if (bytes.byteLength < 512) return false;
-  const field = Buffer.from(bytes.subarray(148, 156)).toString('latin1');
-  const written = /^[ \0]*([0-7]+)/.exec(field)?.[1];
-  if (written === undefined) return false;
-  let unsigned = 0;
-  let signed = 0;
-  for (let at = 0; at < 512; at++) {
-    const byte = at >= 148 && at < 156 ? 0x20 : (bytes[at] ?? 0);
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
-  }
-  const sum = Number.parseInt(written, 8);
-  return sum === unsigned || sum === signed;
 }

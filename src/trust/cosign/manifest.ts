@@ -79,21 +79,55 @@ export function appendLayers(
   parsed: ImageManifest,
   added: readonly { readonly layer: Descriptor; readonly text: string }[],
 ): SignatureManifest {
+  const addition = (parsed.layers.length === 0 ? '' : ',') + added.map((one) => one.text).join(',');
+  return edited(old, [...parsed.layers, ...added.map((one) => one.layer)], ({ end }) => ({
+    from: end - 1,
+    to: end - 1,
+    text: addition,
+  }));
+}
+
+/** As {@link appendLayers}, with these layers instead of those that are there. */
+export function withLayers(
+  old: Uint8Array,
+  layers: readonly { readonly layer: Descriptor; readonly text: string }[],
+): SignatureManifest {
+  return edited(
+    old,
+    layers.map((one) => one.layer),
+    ({ start, end }) => ({
+      from: start + 1,
+      to: end - 1,
+      text: layers.map((one) => one.text).join(','),
+    }),
+  );
+}
+
+interface Edit {
+  readonly from: number;
+  readonly to: number;
+  readonly text: string;
+}
+
+function edited(
+  old: Uint8Array,
+  all: readonly Descriptor[],
+  edit: (layers: Span) => Edit,
+): SignatureManifest {
   const text = decodeUtf8(old) ?? '';
-  const config = configFor([...parsed.layers, ...added.map((one) => one.layer)]);
+  const config = configFor(all);
   const spans = memberSpans(text);
   const layers = spans.get('layers');
   const oldConfig = spans.get('config');
   if (layers === undefined || oldConfig === undefined) {
     throw new RangeError('expected a signature manifest that was parsed before');
   }
-  const addition = (parsed.layers.length === 0 ? '' : ',') + added.map((one) => one.text).join(',');
   const edits = [
-    { from: layers.end - 1, to: layers.end - 1, text: addition },
+    edit(layers),
     { from: oldConfig.start, to: oldConfig.end, text: JSON.stringify(config.descriptor) },
   ].toSorted((a, b) => b.from - a.from);
-  const edited = edits.reduce((all, e) => all.slice(0, e.from) + e.text + all.slice(e.to), text);
-  return { bytes: Buffer.from(edited), config };
+  const result = edits.reduce((out, e) => out.slice(0, e.from) + e.text + out.slice(e.to), text);
+  return { bytes: Buffer.from(result), config };
 }
 
 /** The texts of a manifest's layer descriptors as they were written; the manifest was parsed before. */

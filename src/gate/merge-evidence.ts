@@ -1,0 +1,71 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Digest } from '../oci/digest.ts';
+import type { Descriptor } from '../oci/manifest.ts';
+import { askedBy } from '../policy/match.ts';
+import type { EvidenceSource, SignatureFormat, StoredArtifact } from '../trust/format.ts';
+import type { Gate } from './gate.ts';
+import type { Pushed } from './give.ts';
+
+/** What {@link signerOf} looks at: one signature under a format's tag, or one referrer. */
+export type OneEvidence =
+  | { readonly kind: 'tagged'; readonly tag: string; readonly artifact: StoredArtifact }
+  | { readonly kind: 'referrer'; readonly descriptor: Descriptor };
+
+/**
+ * Tells which key of the authorities that the repository's policy asks for made one piece of evidence
+ * for the subject; `null` where none did, or it could not be read. The formats verify it as they
+ * verify all evidence, from a source that has this one piece only.
+ */
+export function signerOf(
+  gate: Gate,
+  { registry, repository }: Pushed,
+  subject: Digest,
+  source: EvidenceSource,
+  formats: readonly SignatureFormat[] = gate.ports.formats,
+): (one: OneEvidence) => Promise<string | null> {
+  const governing = gate.evaluator.govern(registry, repository);
+  const names = new Set(governing === null ? [] : askedBy(governing).authorities);
+  const authorities = gate.ports.authorities().filter((one) => names.has(one.name));
+  const reading = remembering(source);
+  return async (one) => {
+    if (authorities.length === 0) return null;
+    // Verifying hundreds of signatures must not keep everybody else waiting.
+    await turn();
+    const alone = onlyThis(one, reading);
+    for (const format of formats) {
+      const findings = await format.verify({ repository, digest: subject }, alone, authorities);
+      const valid = findings.find((finding) => finding.status === 'valid');
+      if (valid !== undefined) return `${valid.authority} ${valid.keyId}`;
+    }
+    return null;
+  };
+}
+
+/** The evidence as if there were only this one piece of it. */
+function onlyThis(one: OneEvidence, source: EvidenceSource): EvidenceSource {
+  return {
+    blob: (digest, maxBytes) => source.blob(digest, maxBytes),
+    async manifest(reference) {
+      if (one.kind === 'tagged') return reference === one.tag ? one.artifact : null;
+      return reference === one.descriptor.digest ? source.manifest(reference) : null;
+    },
+    referrers: async () => ({
+      descriptors: one.kind === 'referrer' ? [one.descriptor] : [],
+      complete: true,
+    }),
+  };
+}
+
+/** The source, asked once for each blob: signatures of one image share their payload. */
+function remembering(source: EvidenceSource): EvidenceSource {
+  const blobs = new Map<Digest, Promise<Uint8Array | null>>();
+  return {
+    manifest: (reference) => source.manifest(reference),
+    referrers: (digest) => source.referrers(digest),
+    blob(digest, maxBytes) {
+      const known = blobs.get(digest) ?? source.blob(digest, maxBytes);
+      blobs.set(digest, known);
+      return known;
+    },
+  };
+}
