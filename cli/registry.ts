@@ -9,7 +9,7 @@ import { dockerCredentials } from '../src/oci/credentials.ts';
 import type { Reference } from '../src/oci/reference.ts';
 import { parseHost, parseReference, withDefaultTag } from '../src/oci/reference.ts';
 import { tlsFiles } from '../src/oci/tls.ts';
-import { dockerConfigFolder } from './docker-config.ts';
+import { dockerConfigFolder } from '../src/config/docker-folder.ts';
 import { repeated } from './repeated.ts';
 
 /** The options of every command that talks to a registry; see {@link addRegistryOptions}. */

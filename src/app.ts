@@ -196,7 +196,9 @@ function upstreamOptions(one: RegistryConfig, url: URL, config: Config): Upstrea
   return {
     origin: url.origin,
     passCredentials: config.identities === null,
-    ...(one.ca === null ? {} : { ca: one.ca }),
+    tls: one.tls,
+    storage: one.storage,
+    ...(one.realm === null ? {} : { realm: one.realm }),
     ...(one.credentials === null ? {} : { credentials: one.credentials }),
   };
 }

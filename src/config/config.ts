@@ -1,4 +1,6 @@
 import type { AccessRule } from '../gate/access.ts';
+import type { Endpoint } from '../gate/upstream.ts';
+import type { TlsMaterial } from '../oci/tls.ts';
 
 /** One registry that the service answers for (DESIGN 4.3, `registries`). */
 export interface RegistryConfig {
@@ -8,12 +10,14 @@ export interface RegistryConfig {
   readonly aliases: readonly string[];
   /** Where the content is: in the service itself, or at an origin (scheme, host and port only). */
   readonly upstream: 'embedded' | URL;
-  /** PEM certificates trusted for upstream instead of the usual ones. */
-  readonly ca: string | null;
+  /** Certificates for upstream; an explicit authority is trusted instead of the usual ones. */
+  readonly tls: TlsMaterial;
   /** What the gate itself authenticates to upstream with; `null`: the client's own are passed on. */
   readonly credentials: { readonly username: string; readonly password: string } | null;
-  /** Token endpoint of a bearer-token upstream; always `null` in this version. */
-  readonly realm: string | null;
+  /** Token endpoint of a bearer-token upstream that the gate asks itself, or relays clients to. */
+  readonly realm: Endpoint | null;
+  /** Where upstream keeps blobs and redirects to: followed by the gate itself. */
+  readonly storage: readonly Endpoint[];
 }
 
 /** How the listener speaks TLS: with its own authority, not at all, or with these files. */

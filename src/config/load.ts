@@ -6,6 +6,7 @@ import { isLoopback } from '../lib/loopback.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { Config, ServeFlags, TlsSetting } from './config.ts';
+import { dockerConfigFolder } from './docker-folder.ts';
 import { readAccess } from './identities.ts';
 import type { ListenAddress } from './listen.ts';
 import { parseListen } from './listen.ts';
@@ -41,7 +42,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Result<Config>
   if (!written.ok) return written;
   const problems = new Problems();
   for (const warning of unknownVariables(sources.env)) problems.warn(warning);
-  return check(written.value, cwd, problems);
+  return check(written.value, cwd, dockerConfigFolder(sources.env), problems);
 }
 
 async function readFileOf(sources: ConfigSources, cwd: string): Promise<Result<WrittenConfig>> {
@@ -65,6 +66,7 @@ async function found(cwd: string): Promise<string | undefined> {
 async function check(
   written: WrittenConfig,
   cwd: string,
+  dockerFolder: string,
   problems: Problems,
 ): Promise<Result<Config>> {
   const path = (setting: Written | undefined, otherwise: string): string =>
@@ -78,7 +80,7 @@ async function check(
       'expected store: sqlite; other stores are not available in this version',
     );
   }
-  const registries = await readRegistries(written.registries ?? [], listen, problems);
+  const registries = await readRegistries(written.registries ?? [], listen, dockerFolder, problems);
   const rules = readAccess(written.access ?? [], registries, problems);
   checkIdentities(written, problems);
   return problems.finish({

@@ -1,27 +1,26 @@
-import { X509Certificate } from 'node:crypto';
-import { resolve } from 'node:path';
-import { decodeUtf8 } from '../lib/bytes.ts';
-import { readBoundedFile } from '../lib/file.ts';
-import { LIMITS } from '../lib/limits.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { parseHost } from '../oci/reference.ts';
+import type { TlsMaterial } from '../oci/tls.ts';
 import type { RegistryConfig } from './config.ts';
 import type { ListenAddress } from './listen.ts';
 import { impliedNames, isWildcard } from './listen.ts';
 import type { Problems } from './problems.ts';
+import { readCredentials } from './upstream-credentials.ts';
+import { readRealm, readStorage } from './upstream-endpoints.ts';
+import { upstreamTls } from './upstream-tls.ts';
 import type { Written, WrittenRegistry } from './written.ts';
 
-/** Longest password that a registry is asked with; more in the file is a mistake. */
-const PASSWORD_BYTES = 4096;
+const NO_TLS: TlsMaterial = { ca: [], explicit: false };
 
-/** Checks every registry and reads its files; what is wrong is collected. */
+/** Checks every registry and reads its files; what is wrong is collected. `dockerFolder` is docker's own configuration folder. */
 export async function readRegistries(
   written: readonly WrittenRegistry[],
   listen: ListenAddress,
+  dockerFolder: string,
   problems: Problems,
 ): Promise<readonly RegistryConfig[]> {
   const out: RegistryConfig[] = [];
-  for (const one of written) out.push(await readRegistry(one, listen, problems));
+  for (const one of written) out.push(await readRegistry(one, listen, dockerFolder, problems));
   const seen = new Map<string, string>();
   for (const [i, registry] of out.entries()) {
     const at = written[i]?.at ?? '';
@@ -46,6 +45,7 @@ export async function readRegistries(
 async function readRegistry(
   written: WrittenRegistry,
   listen: ListenAddress,
+  dockerFolder: string,
   problems: Problems,
 ): Promise<RegistryConfig> {
   const implied = impliedNames(listen);
@@ -58,19 +58,15 @@ async function readRegistry(
   const aliases = written.aliases?.flatMap((alias) => canonical(alias, problems) ?? []) ?? [];
   const upstream = readUpstream(written.upstream, listen, problems);
   const credentials = await readCredentials(written, upstream, problems);
-  if (written.realm !== undefined) {
-    problems.add(
-      written.realm.at,
-      'expected no realm: asking for bearer tokens upstream is not available in this version; use credentials of an upstream with basic authentication, or none',
-    );
-  }
+  const tls = await upstreamTls(written.ca, upstream, dockerFolder, problems);
   return {
     host: host ?? implied.host,
     aliases: written.host === undefined ? [...new Set([...implied.aliases, ...aliases])] : aliases,
     upstream: upstream ?? 'embedded',
-    ca: await readAuthority(written.ca, upstream, problems),
+    tls: upstream instanceof URL ? await tls(upstream) : NO_TLS,
     credentials,
-    realm: null,
+    realm: await readRealm(written.realm, upstream, tls, problems),
+    storage: await readStorage(written.storage, upstream, tls, problems),
   };
 }
 
@@ -116,83 +112,4 @@ function readUpstream(
     );
   }
   return url;
-}
-
-async function readAuthority(
-  written: Written | undefined,
-  upstream: RegistryConfig['upstream'] | undefined,
-  problems: Problems,
-): Promise<string | null> {
-  if (written === undefined) return null;
-  const fail = (message: string): null => {
-    problems.add(written.at, message);
-    return null;
-  };
-  if (upstream === 'embedded' || upstream?.protocol === 'http:') {
-    return fail('expected ca only with an https:// upstream; remove one of the two');
-  }
-  const path = resolve(written.base, written.text);
-  const file = await readBoundedFile(path, LIMITS.configFileBytes, 'CONFIG_INVALID');
-  if (!file.ok) return fail(file.refusal.message);
-  const text = decodeUtf8(file.value.bytes) ?? '';
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) return fail(`expected PEM certificates in ${path}, found none`);
-  if (!blocks.every(isCertificate)) return fail(`expected PEM certificates in ${path}`);
-  return text;
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-async function readCredentials(
-  written: WrittenRegistry,
-  upstream: RegistryConfig['upstream'] | undefined,
-  problems: Problems,
-): Promise<RegistryConfig['credentials']> {
-  const { username, passwordFile } = written;
-  if (username === undefined && passwordFile === undefined) return null;
-  if (username === undefined || passwordFile === undefined) {
-    const at = username?.at ?? passwordFile?.at ?? written.at;
-    problems.add(at, 'expected both a username and a passwordFile');
-    return null;
-  }
-  if (upstream === 'embedded') {
-    problems.add(username.at, 'expected no credentials for the embedded registry');
-  } else if (upstream?.protocol === 'http:' && !isLoopback(upstream.hostname)) {
-    problems.add(
-      username.at,
-      `expected an https:// upstream where credentials are sent, found ${upstream.origin}`,
-    );
-  }
-  // RFC 7617 section 2: a colon ends the name.
-  if (/[:\p{Cc}]/u.test(username.text)) {
-    problems.add(username.at, 'expected a username without colon and control characters');
-  }
-  const password = await readPassword(passwordFile, problems);
-  return password === undefined ? null : { username: username.text, password };
-}
-
-async function readPassword(written: Written, problems: Problems): Promise<string | undefined> {
-  const path = resolve(written.base, written.text);
-  const file = await readBoundedFile(path, PASSWORD_BYTES, 'CONFIG_INVALID');
-  if (!file.ok) return problems.add(written.at, file.refusal.message);
-  if ((file.value.mode & 0o007) !== 0) {
-    return problems.add(
-      written.at,
-      `expected a password file that others cannot read, found ${path} open to everybody; run chmod o-rwx on it`,
-    );
-  }
-  if ((file.value.mode & 0o020) !== 0) {
-    problems.warn(`${written.at}: ${path} can be changed by its group`);
-  }
-  const text = decodeUtf8(file.value.bytes)?.replace(/\r?\n$/, '');
-  if (text === undefined || text === '' || /\p{Cc}/u.test(text)) {
-    return problems.add(written.at, `expected one line with the password in ${path}`);
-  }
-  return text;
 }

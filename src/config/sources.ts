@@ -22,6 +22,7 @@ export const VARIABLES = {
   COUNTERSIGN_USERNAME: 'registries[0].credentials.username',
   COUNTERSIGN_PASSWORD_FILE: 'registries[0].credentials.passwordFile',
   COUNTERSIGN_REALM: 'registries[0].realm',
+  COUNTERSIGN_STORAGE: 'registries[0].storage, separated by commas',
   COUNTERSIGN_HTPASSWD: 'identities.htpasswd',
   COUNTERSIGN_ACCESS: 'access, in the form it has in the file',
 } as const;
@@ -99,15 +100,19 @@ function overlayRegistry(
   base: string,
 ): Result<readonly WrittenRegistry[]> {
   const from = (name: Variable): Written | undefined => variable(env, name, base);
-  const aliases = from('COUNTERSIGN_ALIASES');
+  const list = (name: Variable): readonly Written[] | undefined => {
+    const whole = from(name);
+    return whole?.text.split(',').map((text) => ({ ...whole, text: text.trim() }));
+  };
   const settings: Omit<WrittenRegistry, 'at'> = {
     host: from('COUNTERSIGN_HOST'),
-    aliases: aliases?.text.split(',').map((text) => ({ ...aliases, text: text.trim() })),
+    aliases: list('COUNTERSIGN_ALIASES'),
     upstream: flag(flags.upstream, '--upstream', base) ?? from('COUNTERSIGN_UPSTREAM'),
     ca: from('COUNTERSIGN_CA'),
     username: from('COUNTERSIGN_USERNAME'),
     passwordFile: from('COUNTERSIGN_PASSWORD_FILE'),
     realm: from('COUNTERSIGN_REALM'),
+    storage: list('COUNTERSIGN_STORAGE'),
   };
   const set = Object.entries(settings).filter(([, value]) => value !== undefined);
   const [first, second] = file.registries ?? [];

@@ -22,6 +22,7 @@ export interface WrittenRegistry {
   readonly username?: Written | undefined;
   readonly passwordFile?: Written | undefined;
   readonly realm?: Written | undefined;
+  readonly storage?: readonly Written[] | undefined;
 }
 
 /** An entry of `access` as written. */
@@ -56,7 +57,15 @@ const KEYS = [
   'identities',
   'access',
 ] as const;
-const REGISTRY_KEYS = ['host', 'aliases', 'upstream', 'ca', 'credentials', 'realm'] as const;
+const REGISTRY_KEYS = [
+  'host',
+  'aliases',
+  'upstream',
+  'ca',
+  'credentials',
+  'realm',
+  'storage',
+] as const;
 const ACCESS_KEYS = ['repositories', 'pull', 'push', 'delete', 'admin'] as const;
 
 /** Reads `countersign.yaml` into what is written there; meaning is checked later, together with variables and flags. `base` is the folder that its relative paths are meant from. */
@@ -166,6 +175,7 @@ class Reader {
       username: this.#text(credentials?.need('username')),
       passwordFile: this.#text(credentials?.need('passwordFile')),
       realm: this.#text(map.get('realm')),
+      storage: this.#texts(map.get('storage')),
     };
   }
 }

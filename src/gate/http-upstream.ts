@@ -9,6 +9,8 @@ export function openUpstream(options: UpstreamOptions): Upstream {
   const wire = new Wire(options);
   return {
     origin: wire.origin,
+    tokenServer: wire.tokenServer,
+    isStorage: (origin) => wire.isStorage(origin),
     manifest: (path, reference, caller) => getManifest(wire, path, reference, caller),
     head: (path, reference, caller) => headManifest(wire, path, reference, caller),
     blob: (path, digest, maxBytes, caller) => getBlob(wire, path, digest, maxBytes, caller),

@@ -38,7 +38,10 @@ export function ownPath(location: string | undefined, origin: string): string | 
 }
 
 /** An answer that goes to the client as it is, with the headers it needs to act on it. */
-export async function relayed(response: Dispatcher.ResponseData): Promise<Relayed> {
+export async function relayed(
+  response: Dispatcher.ResponseData,
+  maxBytes = 64 * 1024,
+): Promise<Relayed> {
   const headers: Record<string, string | string[]> = {};
   for (const name of RELAYED_HEADERS) {
     const value = response.headers[name];
@@ -48,7 +51,7 @@ export async function relayed(response: Dispatcher.ResponseData): Promise<Relaye
     kind: 'relay',
     status: response.statusCode,
     headers,
-    body: await readBounded(response.body, 64 * 1024),
+    body: await readBounded(response.body, maxBytes),
   };
 }
 

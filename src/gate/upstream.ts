@@ -2,7 +2,14 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Digest } from '../oci/digest.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
+import type { TlsMaterial } from '../oci/tls.ts';
 import type { Caller } from './caller.ts';
+
+/** A host besides upstream that the configuration names, and the certificates for it. */
+export interface Endpoint {
+  readonly url: URL;
+  readonly tls: TlsMaterial;
+}
 
 /** Where the registry behind the gate is. */
 export interface UpstreamOptions {
@@ -10,10 +17,14 @@ export interface UpstreamOptions {
   readonly origin: string;
   /** A Unix socket to connect to instead of the origin's address. */
   readonly socketPath?: string;
-  /** PEM certificates to trust instead of the system's. */
-  readonly ca?: string;
+  /** Certificates; an explicit authority is trusted instead of the usual ones. */
+  readonly tls?: TlsMaterial;
   /** The gate's own credentials; the clients' are then never passed on. */
   readonly credentials?: { readonly username: string; readonly password: string };
+  /** The one address that tokens are asked for at: by the gate, or by clients through it where theirs are passed on. */
+  readonly realm?: Endpoint;
+  /** Other hosts on which upstream keeps blobs: its redirects there are followed here. */
+  readonly storage?: readonly Endpoint[];
   /** True where clients' own Authorization headers are meant for upstream. */
   readonly passCredentials: boolean;
 }
@@ -56,9 +67,31 @@ export interface UpstreamRequest {
   readonly headersTimeout?: number;
 }
 
+/** A request for a token (distribution, "Token Authentication Specification" and its OAuth2 form). */
+export interface TokenRequest {
+  readonly method: 'GET' | 'POST';
+  /** Without `?`; byte-exact where it is a client's. */
+  readonly query: string;
+  readonly authorization: string | null;
+  /** The form of a POST. */
+  readonly body?: Uint8Array;
+}
+
+/** The token server of a registry: the configured realm, and no other. */
+export interface TokenServer {
+  /** True where a challenge names this realm. */
+  is(realm: string): boolean;
+  /** Asks for a token; redirects are not followed. Throws UPSTREAM_UNAVAILABLE where it cannot be asked, UPSTREAM_INVALID for a huge answer. */
+  ask(request: TokenRequest): Promise<Relayed>;
+}
+
 /** The registry behind the gate. Transport trouble is thrown as UPSTREAM_UNAVAILABLE, lies as UPSTREAM_INVALID. */
 export interface Upstream {
   readonly origin: string;
+  /** Where clients get tokens by way of the gate; `null` where their challenges are left alone, or are none of theirs. */
+  readonly tokenServer: TokenServer | null;
+  /** True for the origin of a host on which upstream keeps blobs, as the configuration says. */
+  isStorage(origin: string): boolean;
   manifest(path: string, reference: string, caller: Caller): Promise<ManifestAnswer>;
   /** Resolves a reference; the digest is upstream's assertion until the bytes are hashed. */
   head(path: string, reference: string, caller: Caller): Promise<HeadAnswer>;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { credentialKey } from '../gate/caller.ts';
+import { credentialKey, tokenExpiry } from '../gate/caller.ts';
 import type { Caller } from '../gate/caller.ts';
 import type { Refused } from '../gate/outcome.ts';
 import { refused } from '../gate/outcome.ts';
@@ -56,14 +56,18 @@ export async function identify(
   ports: HttpPorts,
   request: IncomingMessage,
 ): Promise<Caller | Refused> {
-  const loopback = isLoopback(request.socket.remoteAddress ?? '') && !forwarded(request);
+  const address = request.socket.remoteAddress ?? '';
+  const loopback = isLoopback(address) && !forwarded(request);
   const header = request.headers.authorization ?? null;
   if (ports.identities === null) {
+    const expiresAt = tokenExpiry(header);
     return {
+      ...(expiresAt === null ? {} : { expiresAt }),
       name: 'anonymous',
       authenticated: false,
       authorization: header,
       credentialKey: credentialKey(header),
+      address,
       loopback,
     };
   }
@@ -77,6 +81,7 @@ export async function identify(
         authenticated: false,
         authorization: null,
         credentialKey: 'own:anonymous',
+        address,
         loopback,
       };
     case 'user':
@@ -86,6 +91,7 @@ export async function identify(
         authenticated: true,
         authorization: null,
         credentialKey: 'own',
+        address,
         loopback,
       };
   }

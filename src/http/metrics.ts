@@ -33,6 +33,7 @@ const ROUTES = new Set([
   'v2',
   'api',
   'operation',
+  'token',
 ]);
 const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 const ACTIONS = new Set(['pull', 'push']);

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { Dispatcher } from 'undici';
 import type { Caller } from '../gate/caller.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 import { unavailable } from '../gate/upstream-answer.ts';
+import { ownChallenge } from './challenge.ts';
 
 /** Request headers that mean something to a registry; all others stay here (T-30, T-36). */
 const FORWARDED = [
@@ -76,12 +78,8 @@ export async function relay(
       },
       target.caller,
     );
-    if (answer.statusCode === 401 && !target.registry.upstreamJudges) {
-      // Its challenge is for the gate: a client would take the login that it has here elsewhere (T-71).
-      await answer.body.dump();
-      throw unavailable('answered 401: it does not take the credentials of the gate');
-    }
-    response.writeHead(answer.statusCode, responseHeaders(answer.headers, target));
+    await refuseForeign(answer, target);
+    response.writeHead(answer.statusCode, responseHeaders(answer, target));
     try {
       await pipeline(answer.body, response);
     } catch {
@@ -93,21 +91,51 @@ export async function relay(
   }
 }
 
+/**
+ * An upload that is to go on at another host would take the client, with its login, past the gate: it
+ * is refused unless the configuration names that host as storage (registry-gate 3.2, T-72).
+ */
+async function refuseForeign(answer: Dispatcher.ResponseData, target: RelayTarget): Promise<void> {
+  const { location } = answer.headers;
+  if (answer.statusCode !== 202 || typeof location !== 'string') return;
+  const to = foreignOrigin(location, target);
+  if (to === null || target.registry.upstream.isStorage(to)) return;
+  await answer.body.dump();
+  throw unavailable(
+    `sends uploads to ${to}; if that is where it keeps its blobs, name the origin as storage`,
+  );
+}
+
 function responseHeaders(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
+  answer: Dispatcher.ResponseData,
   target: RelayTarget,
 ): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Object.entries(answer.headers)) {
     if (value === undefined || HOP.has(name)) continue;
+    // Where upstream does not judge clients, its challenge is not for them (T-71).
     if (name === 'www-authenticate' && !target.registry.upstreamJudges) continue;
-    if (name === 'location' && typeof value === 'string') out[name] = ownLocation(value, target);
+    if (name === 'location' && typeof value === 'string') {
+      // What was stored is read here, whatever name upstream has for itself.
+      if (answer.statusCode === 201 && foreignOrigin(value, target) !== null) continue;
+      out[name] = ownLocation(value, target);
+    }
     // The next page of a list (distribution-spec, "Listing Tags") is asked of us, not round the gate.
     else if (name === 'link' && typeof value === 'string' && value.length <= 4096)
       out[name] = value.replace(/<([^<>]*)>/g, (_, to: string) => `<${ownLocation(to, target)}>`);
     else out[name] = value;
   }
-  return out;
+  return { ...ownChallenge(out, target.registry, target.origin) };
+}
+
+/** The origin of a Location that is neither upstream's nor ours; `null` for those. */
+function foreignOrigin(location: string, target: RelayTarget): string | null {
+  const own = ownLocation(location, target);
+  if (own.startsWith(`${target.origin}/`)) return null;
+  const upstream = target.registry.upstream.origin;
+  if (!URL.canParse(own, upstream)) return 'an address that cannot be read';
+  const to = new URL(own, upstream);
+  return to.host === new URL(upstream).host ? null : to.origin;
 }
 
 /**

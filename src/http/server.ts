@@ -11,6 +11,7 @@ import { apiRoutes } from './routes/api.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { handleRegistry } from './routes/registry.ts';
 import { refuse } from './routes/registry-request.ts';
+import { tokenRoutes } from './routes/token.ts';
 
 /**
  * Builds the HTTP application on a server that the caller listens with: `/v2/` goes to the gate with
@@ -59,6 +60,7 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   });
   await app.register(operationRoutes(ports));
   await app.register(apiRoutes(ports));
+  await app.register(tokenRoutes(ports));
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();
     factsOf(request.raw).code = 'NOT_FOUND';

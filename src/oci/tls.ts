@@ -37,7 +37,7 @@ export function tlsFiles(places: TlsPlaces): TlsLookup {
     if (places.caFile !== undefined) ca.push(await readAuthority(places.caFile));
     let client: TlsMaterial['client'];
     for (const directory of places.directories) {
-      const found = await readHostFolder(join(directory, host));
+      const found = await readTlsFolder(join(directory, host));
       ca.push(...found.ca);
       client ??= found.client;
     }
@@ -46,7 +46,11 @@ export function tlsFiles(places: TlsPlaces): TlsLookup {
   };
 }
 
-async function readHostFolder(folder: string): Promise<Omit<TlsMaterial, 'explicit'>> {
+/**
+ * Reads one folder of docker's layout: `*.crt` are authorities, `X.cert` with `X.key` is a client
+ * certificate. No folder is an empty one. Throws CONFIG_INVALID for files that cannot be used.
+ */
+export async function readTlsFolder(folder: string): Promise<Omit<TlsMaterial, 'explicit'>> {
   let names: string[];
   try {
     names = (await readdir(folder)).toSorted();

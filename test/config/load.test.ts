@@ -25,9 +25,10 @@ describe('configuration', () => {
           host: 'localhost:5443',
           aliases: ['127.0.0.1:5443', '[::1]:5443'],
           upstream: 'embedded',
-          ca: null,
+          tls: { ca: [], explicit: false },
           credentials: null,
           realm: null,
+          storage: [],
         },
       ],
       identities: null,
@@ -62,6 +63,8 @@ registries:
     upstream: https://upstream.example.com:8443
     ca: ca.pem
     credentials: { username: gate, passwordFile: secret }
+    realm: https://auth.example.com/token
+    storage: [https://bucket.example.com, "http://127.0.0.1:9000"]
 identities: { htpasswd: users.htpasswd }
 access:
   - { repositories: ["registry.internal:5443/a/*", "\${registry}/b"], pull: ["*"], push: [ci], delete: [bob], admin: [alice] }
@@ -81,9 +84,19 @@ access:
         host: 'registry.example.com',
         aliases: ['registry.internal:5443'],
         upstream: new URL('https://upstream.example.com:8443'),
-        ca,
+        tls: { ca: [ca], explicit: true },
         credentials: { username: 'gate', password: 'geheim' },
-        realm: null,
+        realm: {
+          url: new URL('https://auth.example.com/token'),
+          tls: { ca: [ca], explicit: false },
+        },
+        storage: [
+          { url: new URL('https://bucket.example.com'), tls: { ca: [ca], explicit: false } },
+          {
+            url: new URL('http://127.0.0.1:9000'),
+            tls: { ca: [ca], explicit: false },
+          },
+        ],
       },
     ]);
     expect(
@@ -141,6 +154,8 @@ access:
         COUNTERSIGN_UPSTREAM: 'https://u.example.com',
         COUNTERSIGN_USERNAME: 'gate',
         COUNTERSIGN_PASSWORD_FILE: 'secret',
+        COUNTERSIGN_REALM: 'https://auth.example.com/token',
+        COUNTERSIGN_STORAGE: 'https://s1.example.com, https://s2.example.com:9000',
         COUNTERSIGN_HTPASSWD: 'users',
         COUNTERSIGN_ACCESS: '[{ repositories: ["**"], pull: ["*"] }]',
       },
@@ -211,8 +226,34 @@ access:
     ],
     ['registries: [{ host: "a b" }]', /expected a registry host/],
     [
-      'registries: [{ realm: "https://auth.example.com/token", upstream: "https://u.example.com" }]',
-      /realm: asking for bearer tokens upstream is not available in this version/,
+      'registries: [{ realm: "http://auth.example.com/token", upstream: "https://u.example.com" }]',
+      /expected the https:\/\/ address of a token server as realm/,
+    ],
+    [
+      'registries: [{ realm: "https://bob:hunter2@auth.example.com/", upstream: "https://u.example.com" }]',
+      /expected the https:\/\/ address of a token server as realm/,
+    ],
+    [
+      'registries: [{ realm: "https://auth.example.com/token", upstream: "http://u.example.com" }]',
+      /expected an https:\/\/ upstream where tokens are sent, found http:\/\/u\.example\.com/,
+    ],
+    ['registries: [{ realm: "https://a.example.com/" }]', /expected no realm for the embedded/],
+    ['registries: [{ relm: "https://a.example.com/" }]', /found "relm"; did you mean "realm"/],
+    [
+      'registries: [{ storages: ["https://b.example.com"] }]',
+      /found "storages"; did you mean "storage"/,
+    ],
+    [
+      'registries: [{ storage: ["https://b.example.com/x"], upstream: "https://u.example.com" }]',
+      /expected https:\/\/ with host and port only as storage/,
+    ],
+    [
+      'registries: [{ storage: ["http://b.example.com"], upstream: "https://u.example.com" }]',
+      /expected https:\/\/ with host and port only as storage/,
+    ],
+    [
+      'registries: [{ storage: ["https://b.example.com"] }]',
+      /expected no storage for the embedded registry/,
     ],
     [
       'registries: [{ upstream: "ftp://u.example.com" }]',

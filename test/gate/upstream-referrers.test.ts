@@ -3,12 +3,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { SERVICE } from '../../src/gate/caller.ts';
 import { openUpstream } from '../../src/gate/http-upstream.ts';
 import { LIMITS } from '../../src/lib/limits.ts';
-import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
 import type { ReferrerList } from '../../src/oci/referrers.ts';
+import { digestFor } from '../support/store.ts';
 import { startWireServer } from '../support/wire-server.ts';
 
-const SUBJECT: Digest = `sha256:${'a'.repeat(64)}`;
+const SUBJECT = digestFor('a');
 const START = `/v2/team/app/referrers/${SUBJECT}`;
 
 const undo: (() => unknown)[] = [];

@@ -11,7 +11,7 @@ import {
 import type { PrivateKey } from '../../../src/keys/private-key.ts';
 import { publicKeyPem } from '../../../src/keys/public-key.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../docker-config.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 
 type Format = 'docker' | 'cosign' | 'pkcs8';

@@ -10,7 +10,7 @@ import { publicKeyPem } from '../../../src/keys/public-key.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../docker-config.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 
 /** What `--type` may say. */

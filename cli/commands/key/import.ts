@@ -5,7 +5,7 @@ import { openAsking } from '../../../src/keys/passphrase.ts';
 import { readKeyFile } from '../../../src/keys/signers/file.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../docker-config.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 
 interface ImportOptions {

@@ -2,7 +2,7 @@ import { isRepositoryRole } from '../../../src/keys/key-name.ts';
 import type { StoredKey } from '../../../src/keys/key-store.ts';
 import { keyStore } from '../../../src/keys/key-store.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../docker-config.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 
 /** `key list`: what is in the key store, without opening any of it. */
 export async function runList(context: Context): Promise<void> {

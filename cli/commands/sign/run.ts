@@ -9,7 +9,7 @@ import type { SignatureFormat } from '../../../src/trust/format.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../docker-config.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import type { Output } from '../../output.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';

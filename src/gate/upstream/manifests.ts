@@ -5,7 +5,7 @@ import { algorithmOf, digestOf, isDigest } from '../../oci/digest.ts';
 import { essence } from '../../oci/manifest.ts';
 import { MANIFEST_ACCEPT } from '../../oci/media-types.ts';
 import type { Caller } from '../caller.ts';
-import { header, readBounded, unavailable } from '../upstream-answer.ts';
+import { header, readBounded, relayed, unavailable } from '../upstream-answer.ts';
 import type { HeadAnswer, ManifestAnswer, Relayed, Stored } from '../upstream.ts';
 import type { Wire } from './wire.ts';
 
@@ -17,7 +17,7 @@ export async function getManifest(
   caller: Caller,
 ): Promise<ManifestAnswer> {
   const response = await ask(wire, 'GET', path, reference, caller);
-  if (response.statusCode !== 200) return otherThan200(wire, response);
+  if (response.statusCode !== 200) return otherThan200(response);
   const bytes = await readBounded(response.body, LIMITS.manifestBytes);
   const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256');
   // What upstream claims in headers does not matter; what it sent does (T-04, T-05).
@@ -43,7 +43,7 @@ export async function headManifest(
   caller: Caller,
 ): Promise<HeadAnswer> {
   const response = await ask(wire, 'HEAD', path, reference, caller);
-  if (response.statusCode !== 200) return otherThan200(wire, response);
+  if (response.statusCode !== 200) return otherThan200(response);
   await response.body.dump();
   const claimed = header(response, 'docker-content-digest');
   if (claimed !== undefined && isDigest(claimed)) return { kind: 'found', digest: claimed };
@@ -85,7 +85,7 @@ export async function putManifest(
     };
   }
   // A refusal of a push (a missing blob, no rights, a quota) is upstream's to explain.
-  if (response.statusCode >= 400 && response.statusCode < 500) return wire.relayed(response);
+  if (response.statusCode >= 400 && response.statusCode < 500) return relayed(response);
   await response.body.dump();
   throw unavailable(`answered ${response.statusCode} to a manifest push`);
 }
@@ -106,7 +106,6 @@ function ask(
 }
 
 async function otherThan200(
-  wire: Wire,
   response: Dispatcher.ResponseData,
 ): Promise<{ readonly kind: 'absent' } | Relayed> {
   if (response.statusCode === 404) {
@@ -114,7 +113,7 @@ async function otherThan200(
     return { kind: 'absent' };
   }
   if (response.statusCode === 401 || response.statusCode === 403 || response.statusCode === 429)
-    return wire.relayed(response);
+    return relayed(response);
   await response.body.dump();
   throw unavailable(`answered ${response.statusCode} for a manifest`);
 }

@@ -1,4 +1,6 @@
 import { Pool } from 'undici';
+import type { TlsConnect } from '../../oci/tls.ts';
+import { tlsConnect } from '../../oci/tls.ts';
 import type { UpstreamOptions } from '../upstream.ts';
 
 const HEADERS_TIMEOUT = 30_000;
@@ -6,7 +8,7 @@ const BODY_IDLE_TIMEOUT = 120_000;
 
 /** Makes the connections to one origin, at most so many at a time; nothing is sent yet. */
 export function openPool(
-  options: Pick<UpstreamOptions, 'origin' | 'socketPath' | 'ca'>,
+  options: Pick<UpstreamOptions, 'origin' | 'socketPath' | 'tls'>,
   connections: number,
 ): Pool {
   return new Pool(options.origin, {
@@ -18,7 +20,14 @@ export function openPool(
     connect: {
       timeout: 10_000,
       ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.origin.startsWith('https:') ? verified(options.tls) : {}),
     },
   });
+}
+
+/** Always verified, on loopback too. An authority that the configuration names is trusted instead of the usual ones. */
+function verified(tls: UpstreamOptions['tls']): TlsConnect {
+  const material = tls ?? { ca: [], explicit: false };
+  const usual = tlsConnect(material, true);
+  return material.explicit ? { ...usual, ca: [...material.ca] } : usual;
 }

@@ -1,11 +1,15 @@
 import type { Dispatcher, Pool } from 'undici';
-import { messageOf } from '../../lib/errors.ts';
 import type { Caller } from '../caller.ts';
-import { relayed, unavailable } from '../upstream-answer.ts';
-import type { Relayed, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
+import { header, ownPath, unavailable } from '../upstream-answer.ts';
+import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
+import type { PooledRequest } from './authorised.ts';
+import { Authorised } from './authorised.ts';
 import { openPool } from './pools.ts';
+import { readsBlob } from './scopes.ts';
+import { isRedirect, Storage } from './storage.ts';
 
 const TOTAL_TIMEOUT = 60_000;
+const MAX_HOPS = 3;
 
 /** One request of the gate itself: small, read or sent whole. */
 export interface Ask {
@@ -17,74 +21,106 @@ export interface Ask {
   readonly body?: Uint8Array;
 }
 
-/** The connections to one registry, and what its requests are authorised with. */
+/** The connections to one registry and to its storage, and where its redirects may lead. */
 export class Wire {
   readonly origin: string;
-  readonly #options: UpstreamOptions;
+  readonly #storage: Storage;
   readonly #small: Pool;
   readonly #streams: Pool;
-  readonly #own: string | null;
+  readonly #authorised: Authorised;
 
   constructor(options: UpstreamOptions) {
     this.origin = options.origin;
-    this.#options = options;
     // Separate pools: a hundred slow blob streams must not keep manifests waiting.
     this.#small = openPool(options, 64);
     this.#streams = openPool(options, 128);
-    const c = options.credentials;
-    this.#own =
-      c === undefined
-        ? null
-        : `Basic ${Buffer.from(`${c.username}:${c.password}`).toString('base64')}`;
+    this.#storage = new Storage(options.storage ?? []);
+    this.#authorised = new Authorised(options);
   }
 
-  /** Sends a request and gives the answer, whatever its status. Throws UPSTREAM_UNAVAILABLE where none came. */
+  /** See {@link Upstream.tokenServer}. */
+  get tokenServer(): TokenServer | null {
+    return this.#authorised.tokenServer;
+  }
+
+  /** See {@link Upstream.isStorage}. */
+  isStorage(origin: string): boolean {
+    return this.#storage.has(origin);
+  }
+
+  /**
+   * Sends a request and gives the answer, whatever its status. Throws UPSTREAM_UNAVAILABLE where none
+   * came, and for a 401 that is meant for the gate. Redirects of reads are followed on upstream's own
+   * origin, those of blobs also to its storage: a manifest from elsewhere is none of this registry.
+   */
   async ask({ method, path, headers, caller, body }: Ask): Promise<Dispatcher.ResponseData> {
-    try {
-      // Redirects are not followed: a manifest that comes from elsewhere is none of this registry.
-      return await this.#small.request({
-        method,
-        path,
-        headers: { ...headers, 'accept-encoding': 'identity', ...this.#authorization(caller) },
-        body: body ?? null,
-        // Besides the idle limits: an upstream that drips bytes must not hold a decision for ever.
-        signal: AbortSignal.timeout(TOTAL_TIMEOUT),
-      });
-    } catch (error) {
-      throw unavailable(messageOf(error), error);
-    }
+    const request: PooledRequest = {
+      pool: this.#small,
+      method,
+      path,
+      headers: { ...headers, 'accept-encoding': 'identity' },
+      ...(body === undefined ? {} : { body }),
+      // Besides the idle limits: an upstream that drips bytes must not hold a decision for ever.
+      signal: AbortSignal.timeout(TOTAL_TIMEOUT),
+    };
+    const response = await this.#authorised.send(request, caller);
+    if ((method !== 'GET' && method !== 'HEAD') || !isRedirect(response.statusCode))
+      return response;
+    const end = await this.#follow(request, response, caller);
+    if (!isRedirect(end.statusCode)) return end;
+    await end.body.dump();
+    const to = JSON.stringify(locationOf(end).slice(0, 200));
+    const advice = readsBlob(method, path)
+      ? '; if it keeps its blobs there, name it as storage'
+      : '';
+    throw unavailable(`redirects to ${to}, where the gate does not go${advice}`);
   }
 
-  /** Sends a request that streams; the caller consumes or destroys the answer's body. */
-  async stream(request: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
-    try {
-      return await this.#streams.request({
-        method: request.method as Dispatcher.HttpMethod,
-        path: request.path,
-        headers: { ...request.headers, ...this.#authorization(caller) },
-        body: request.body ?? null,
-        signal: request.signal ?? null,
-        ...(request.headersTimeout === undefined ? {} : { headersTimeout: request.headersTimeout }),
-      });
-    } catch (error) {
-      throw unavailable(messageOf(error), error);
-    }
-  }
-
-  /** An answer for the client to act on. Where the gate answers for itself, upstream asks the gate and not the client to log in. */
-  async relayed(response: Dispatcher.ResponseData): Promise<Relayed> {
-    if (this.#options.passCredentials || response.statusCode !== 401) return relayed(response);
-    await response.body.dump();
-    throw unavailable('answered 401: it does not take the credentials of the gate');
+  /**
+   * Sends a request that streams; the caller consumes or destroys the answer's body. A read of a blob
+   * is followed on upstream's own origin and to the configured storage; any other redirect is an
+   * answer like others.
+   */
+  async stream(given: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
+    const request: PooledRequest = { ...given, pool: this.#streams };
+    const response = await this.#authorised.send(request, caller);
+    const follow = isRedirect(response.statusCode) && readsBlob(given.method, given.path);
+    return follow ? this.#follow(request, response, caller) : response;
   }
 
   /** Drops all connections. */
   async close(): Promise<void> {
-    await Promise.all([this.#small.destroy(), this.#streams.destroy()]);
+    const pools = [this.#small.destroy(), this.#streams.destroy()];
+    await Promise.all([...pools, this.#storage.close(), this.#authorised.close()]);
   }
 
-  #authorization(caller: Caller): Record<string, string> {
-    const value = this.#own ?? (this.#options.passCredentials ? caller.authorization : null);
-    return value === null ? {} : { authorization: value };
+  /** Follows redirects as far as they lead to hosts that the configuration names; gives the last answer. */
+  async #follow(
+    request: PooledRequest,
+    first: Dispatcher.ResponseData,
+    caller: Caller,
+  ): Promise<Dispatcher.ResponseData> {
+    const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+    const blob = readsBlob(method, request.path);
+    let response = first;
+    let at = new URL(request.path, this.origin);
+    for (let hops = 0; hops < MAX_HOPS && isRedirect(response.statusCode); hops++) {
+      const location = locationOf(response);
+      if (!URL.canParse(location, at.href)) return response;
+      const to = new URL(location, at.href);
+      // From a storage back to upstream is not followed: nothing of ours is sent after a stranger's word.
+      const own = at.origin === this.origin ? ownPath(location, at.href) : null;
+      if (own === null && !(blob && this.#storage.has(to.origin))) return response;
+      await response.body.dump();
+      response =
+        own === null
+          ? await this.#storage.read(to, method, request.headers, request.signal ?? null)
+          : await this.#authorised.send({ ...request, path: own }, caller);
+      at = own === null ? to : new URL(own, this.origin);
+    }
+    return response;
   }
 }
+
+const locationOf = (response: Dispatcher.ResponseData): string =>
+  header(response, 'location') ?? '';

@@ -4,6 +4,7 @@ import type { PullOutcome, Refused } from '../../gate/outcome.ts';
 import { refused } from '../../gate/outcome.ts';
 import type { GateRegistry } from '../../gate/ports.ts';
 import { printable, sendRefusal, sendRelayed } from '../answer.ts';
+import { ownChallenge } from '../challenge.ts';
 import type { RequestFacts } from '../exchange.ts';
 import { CHALLENGE, dropBody, originOf } from '../exchange.ts';
 import type { RegistryRoute } from '../registry-path.ts';
@@ -39,8 +40,9 @@ export function refuse(
 
 /** Sends whatever a manifest request came to, except a manifest. */
 export function end(r: RegistryRequest, outcome: Exclude<PullOutcome, { kind: 'serve' }>): void {
-  if (outcome.kind === 'relay') sendRelayed(r.response, outcome);
-  else refuse(r, outcome);
+  if (outcome.kind === 'refused') return refuse(r, outcome);
+  const headers = ownChallenge(outcome.headers, r.registry, originOf(r.request));
+  sendRelayed(r.response, { ...outcome, headers });
 }
 
 /** Refuses a method that the path does not know. */
