@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { CountersignError } from '../lib/errors.ts';
+import { SingleFlight } from '../lib/single-flight.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { Caller } from './caller.ts';
@@ -11,6 +12,12 @@ import type { HeadAnswer, Relayed } from './upstream.ts';
 /** How long upstream's yes to one credential, repository and action is remembered, ms (DESIGN 5). */
 const YES_FOR = 60_000;
 
+/** When upstream was asked what it said last. */
+interface Said {
+  readonly yes: boolean;
+  readonly at: number;
+}
+
 /**
  * Whether a caller may do something in a repository, before any policy is looked at, so that a
  * refusal tells nothing to strangers. Where the gate has identities its own `access` rules answer;
@@ -18,7 +25,8 @@ const YES_FOR = 60_000;
  */
 export class Authoriser {
   readonly #ports: GatePorts;
-  readonly #yes = new LRUCache<string, number>({ max: 50_000 });
+  readonly #said = new LRUCache<string, Said>({ max: 50_000 });
+  readonly #flights = new SingleFlight<HeadAnswer>();
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
@@ -40,7 +48,8 @@ export class Authoriser {
 
   /**
    * Asks upstream whether it lets the caller read a reference, unless it said so within the minute.
-   * `known` means that nothing was asked. While upstream is down, its last yes counts for `grace` ms.
+   * `known` means that nothing was asked. While upstream is down, its last yes counts for `grace` ms,
+   * but never longer than the credential itself.
    */
   async upstreamAllows(
     registry: GateRegistry,
@@ -50,34 +59,42 @@ export class Authoriser {
     grace: number,
   ): Promise<{ readonly kind: 'known' } | Exclude<HeadAnswer, Relayed> | Relayed> {
     if (!registry.upstreamJudges) return { kind: 'known' };
-    const key = yesKey(caller, repository);
-    const now = this.#ports.now().getTime();
-    const last = this.#yes.get(key);
-    if (last !== undefined && now - last < YES_FOR) return { kind: 'known' };
+    const key = pullKey(caller, repository);
+    if (this.#saidYes(key, caller, YES_FOR)) return { kind: 'known' };
     try {
-      const answer = await registry.upstream.head(
-        splitRepository(repository).path,
-        reference,
-        caller,
-      );
-      this.note(answer, caller, repository);
-      return answer;
+      return await this.#flights.run(`${key}\n${reference}`, async () => {
+        const asked = this.#ports.now().getTime();
+        const { path } = splitRepository(repository);
+        const answer = await registry.upstream.head(path, reference, caller);
+        this.note(answer, caller, repository, asked);
+        return answer;
+      });
     } catch (error) {
       const down = error instanceof CountersignError && error.code === 'UPSTREAM_UNAVAILABLE';
-      if (down && last !== undefined && now - last < grace) return { kind: 'known' };
+      if (down && this.#saidYes(key, caller, grace)) return { kind: 'known' };
       throw error;
     }
   }
 
-  /** Learns from an answer that upstream gave to this caller's credential. */
-  note(answer: HeadAnswer, caller: Caller, repository: Repository): void {
-    const key = yesKey(caller, repository);
+  /** Learns from the answer that upstream gave to this caller's credential when it was `asked` (ms). */
+  note(answer: HeadAnswer, caller: Caller, repository: Repository, asked: number): void {
+    // A limit of requests says nothing of rights (T-57).
+    if (answer.kind === 'relay' && answer.status === 429) return;
+    const key = pullKey(caller, repository);
+    // An answer that was overtaken by a later one counts no more: else a slow yes would undo a no.
+    if ((this.#said.get(key)?.at ?? 0) > asked) return;
     // "Not there" is no yes: many registries say so to whoever may not know that it is.
-    if (answer.kind === 'found') this.#yes.set(key, this.#ports.now().getTime());
-    else this.#yes.delete(key);
+    this.#said.set(key, { yes: answer.kind === 'found', at: asked });
+  }
+
+  #saidYes(key: string, caller: Caller, within: number): boolean {
+    const last = this.#said.get(key);
+    const now = this.#ports.now().getTime();
+    if (last?.yes !== true || now - last.at >= within) return false;
+    return caller.expiresAt === undefined || now < caller.expiresAt;
   }
 }
 
-/** What upstream's yes to a pull is remembered by: neither part can contain a newline (T-58). */
-const yesKey = (caller: Caller, repository: Repository): string =>
-  `${caller.credentialKey}\n${repository}`;
+/** What upstream's answer to a pull is remembered by: no part can contain a newline (T-58). */
+const pullKey = (caller: Caller, repository: Repository): string =>
+  `${caller.credentialKey}\n${repository}\npull`;

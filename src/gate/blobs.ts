@@ -68,7 +68,7 @@ export async function blobRefused(
 }
 
 async function isManifest(gate: Gate, repository: Repository, digest: Digest): Promise<boolean> {
-  if (gate.manifests.get(repository, digest, true) !== undefined) return true;
+  if (gate.manifests.get(repository, digest, Infinity) !== undefined) return true;
   if ((await gate.ports.store.pushedAt(repository, digest)) !== null) return true;
   return (await gate.ports.store.children(repository, digest)).length > 0;
 }

@@ -1,4 +1,4 @@
-import { SingleFlight } from '../lib/single-flight.ts';
+import { SharedFlight } from '../lib/shared-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { decide } from '../policy/decide.ts';
@@ -8,8 +8,10 @@ import type { Governing } from '../policy/policy.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
 import { evidenceSource } from './evidence.ts';
+import { LastFindings } from './last-findings.ts';
 import type { GatePorts, GateRegistry } from './ports.ts';
-import { VerdictCache } from './verdicts.ts';
+import { readerOf } from './reader.ts';
+import { holdsForAll, keyText, standsOnTrouble, VerdictCache } from './verdicts.ts';
 import type { VerdictKey } from './verdicts.ts';
 
 /** What is to be judged, for whom. */
@@ -30,11 +32,13 @@ export interface Question {
 export class Evaluator {
   readonly verdicts: VerdictCache;
   readonly #ports: GatePorts;
-  readonly #flights = new SingleFlight<Decision>();
+  readonly #flights = new SharedFlight<Decision>(holdsForAll);
+  readonly #last: LastFindings;
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
     this.verdicts = new VerdictCache(ports.now);
+    this.#last = new LastFindings(ports.now);
   }
 
   /** The policy in force for a repository. */
@@ -50,9 +54,16 @@ export class Evaluator {
     const key = this.#key(question);
     const cached = this.verdicts.get(key);
     if (cached !== undefined) return cached;
-    // Evidence is read with the caller's rights, so only callers with the same credential share a look.
-    const flight = `${question.caller.credentialKey}\n${key.repository}\n${key.digest}\n${key.tag ?? ''}\n${key.action}\n${key.policyRevision}\n${key.trustRevision}`;
-    return this.#flights.run(flight, () => this.#judgeNow(question, key));
+    // Nobody joins a look that began before a signature arrived or went.
+    const epoch = this.verdicts.epoch(key);
+    return this.#flights.run(`${keyText(key)}\n${epoch}`, key.reader, () =>
+      this.#judgeNow(question, key, epoch),
+    );
+  }
+
+  /** The verdict that is remembered for a question; `undefined` where it would have to be taken. */
+  remembered(question: Question): Decision | undefined {
+    return this.verdicts.get(this.#key(question));
   }
 
   #key(question: Question): VerdictKey {
@@ -63,20 +74,27 @@ export class Evaluator {
       tag: question.tag,
       policyRevision: this.#ports.policyRevision(),
       trustRevision: this.#ports.trust.revision(),
+      reader: readerOf(question.registry, question.caller),
     };
   }
 
-  async #judgeNow(question: Question, key: VerdictKey): Promise<Decision> {
-    const epoch = this.verdicts.epoch();
+  async #judgeNow(question: Question, key: VerdictKey, epoch: number): Promise<Decision> {
     const governing = this.govern(question.registry, question.repository);
     // What no evidence can change is not worth a question to the registry, and holds while it is down.
     const first = this.#decide(governing, question, []);
     const settled = ['REVOKED', 'NO_POLICY', 'OFF', 'EXCEPTION'].includes(first.reason.code);
-    const findings = settled || governing === null ? [] : await this.#findings(governing, question);
-    const decision = settled ? first : this.#decide(governing, question, findings);
-    if (decision.reason.code === 'CANNOT_VERIFY') {
-      return this.verdicts.lastAllow(key, governing?.policy.authGrace ?? 0) ?? decision;
+    if (settled || governing === null) {
+      this.verdicts.set(key, first, epoch);
+      return first;
     }
+    const findings = await this.#findings(governing, question);
+    const decision = this.#decide(governing, question, findings);
+    if (standsOnTrouble(decision)) {
+      const last = this.#last.get(key, governing.policy.authGrace, epoch);
+      return last === undefined ? decision : this.#decide(governing, question, last);
+    }
+    if (holdsForAll(decision)) this.#last.set(key, findings, epoch);
+    else this.#last.delete(key);
     this.verdicts.set(key, decision, epoch);
     return decision;
   }

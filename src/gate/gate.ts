@@ -35,10 +35,11 @@ export function createGate(ports: GatePorts): Gate {
   const links = new Links(ports.store);
   const evaluator = new Evaluator(ports);
   const fetcher = new ManifestFetcher(manifests, links);
+  const authoriser = new Authoriser(ports);
   return {
     ports,
-    authoriser: new Authoriser(ports),
-    tags: new TagResolver(ports.now),
+    authoriser,
+    tags: new TagResolver(ports.now, (...answered) => authoriser.note(...answered)),
     manifests,
     fetcher,
     links,

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../lib/time.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
+import { Epochs } from './epochs.ts';
 
 /** A manifest whose bytes were hashed here. */
 export interface CachedManifest {
@@ -14,6 +15,9 @@ export interface CachedManifest {
 
 /** How long a manifest is served without asking whether upstream still has it, ms. */
 const FRESH = 60_000;
+/** Bytes of all manifests together, and what one takes besides its own bytes. */
+const BYTES = 48 * 1024 * 1024;
+const OVERHEAD = 1024;
 
 /**
  * Manifests by repository and digest, never by digest alone: what one repository has, another may
@@ -21,31 +25,48 @@ const FRESH = 60_000;
  */
 export class ManifestCache {
   readonly #entries = new LRUCache<string, CachedManifest>({
-    maxSize: 64 * 1024 * 1024,
-    sizeCalculation: (entry) => entry.bytes.byteLength + 512,
+    maxSize: BYTES,
+    sizeCalculation: (entry) => entry.bytes.byteLength + OVERHEAD,
   });
+  readonly #epochs = new Epochs();
   readonly #now: Clock;
 
   constructor(now: Clock) {
     this.#now = now;
   }
 
-  /** A manifest seen within the last minute, or however long ago with `stale`. */
-  get(repository: Repository, digest: Digest, stale = false): CachedManifest | undefined {
+  /** A manifest seen within the last minute, or within `age` ms where that is longer. */
+  get(repository: Repository, digest: Digest, age = 0): CachedManifest | undefined {
     const entry = this.#entries.get(key(repository, digest));
     if (entry === undefined) return undefined;
-    return stale || this.#now().getTime() - entry.seenAt < FRESH ? entry : undefined;
+    return this.#now().getTime() - entry.seenAt < Math.max(FRESH, age) ? entry : undefined;
   }
 
-  set(repository: Repository, manifest: Omit<CachedManifest, 'seenAt'>): void {
-    this.#entries.set(key(repository, manifest.digest), {
-      ...manifest,
-      seenAt: this.#now().getTime(),
-    });
+  /** To be taken before upstream is asked, and given to {@link set}: what was deleted meanwhile is not kept (T-53). */
+  epoch(repository: Repository, digest: Digest): number {
+    return this.#epochs.of(key(repository, digest));
+  }
+
+  /** Keeps a manifest, unless it was deleted since `epoch`. Returns what is kept, or would be. */
+  set(
+    repository: Repository,
+    manifest: Omit<CachedManifest, 'seenAt'>,
+    epoch?: number,
+  ): CachedManifest {
+    const name = key(repository, manifest.digest);
+    // A copy of its own size: the bytes as they came may be a small part of a large buffer that they keep alive.
+    const bytes = Buffer.allocUnsafeSlow(manifest.bytes.byteLength);
+    bytes.set(manifest.bytes);
+    const { mediaType, digest } = manifest;
+    const entry = { bytes, mediaType, digest, seenAt: this.#now().getTime() };
+    if (epoch === undefined || epoch === this.#epochs.of(name)) this.#entries.set(name, entry);
+    return entry;
   }
 
   delete(repository: Repository, digest: Digest): void {
-    this.#entries.delete(key(repository, digest));
+    const name = key(repository, digest);
+    this.#epochs.next(name);
+    this.#entries.delete(name);
   }
 }
 

@@ -1,3 +1,4 @@
+import { codeOf } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { shortDigest } from '../oci/digest.ts';
@@ -49,7 +50,8 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     const record = await gate.recording.record(decision, caller);
     if (decision.decision === 'deny') return hide(gate, request, refusedBy(decision, record));
 
-    const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
+    const grace = graceOf(gate, request);
+    const answer = await gate.fetcher.fetch(registry, repository, digest, caller, grace);
     if (answer.kind === 'absent') return unknown(request, shortDigest(digest));
     if (answer.kind === 'relay') return answer;
     return { kind: 'serve', manifest: answer, warning: warningOf(decision) };
@@ -88,7 +90,6 @@ export async function resolveTag(
 ): Promise<Resolved | Refused | Relayed> {
   const { registry, repository, caller } = asked;
   const answer = await gate.tags.resolve(registry, repository, tag, caller);
-  gate.authoriser.note(answer, caller, repository);
   if (answer.kind === 'relay') return answer;
   if (answer.kind === 'absent') return (await held(gate, repository, tag)) ?? unknown(asked, tag);
   return { kind: 'digest', digest: answer.digest, tag };
@@ -97,11 +98,17 @@ export async function resolveTag(
 /** Whether upstream lets the caller read a digest, for as long as the policy lets an old yes count. */
 export function mayRead(
   gate: Gate,
-  { registry, repository, caller }: Asked,
+  asked: Asked,
   digest: Digest,
 ): ReturnType<Gate['authoriser']['upstreamAllows']> {
-  const grace = gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
+  const { registry, repository, caller } = asked;
+  const grace = graceOf(gate, asked);
   return gate.authoriser.upstreamAllows(registry, repository, digest, caller, grace);
+}
+
+/** How long what was known counts while upstream is down (`authGrace`), ms. */
+function graceOf(gate: Gate, { registry, repository }: Asked): number {
+  return gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
 }
 
 /**
@@ -112,8 +119,14 @@ async function lacking(gate: Gate, request: PullRequest, decision: Decision): Pr
   const { registry, repository, caller, reference } = request;
   if (!('digest' in reference) || decision.reason.code === 'CANNOT_VERIFY') return false;
   if (gate.manifests.get(repository, reference.digest) !== undefined) return false;
-  const { path } = splitRepository(repository);
-  return (await registry.upstream.head(path, reference.digest, caller)).kind === 'absent';
+  try {
+    const answer = await gate.tags.resolve(registry, repository, reference.digest, caller);
+    return answer.kind === 'absent';
+  } catch (error) {
+    // What is refused whatever the registry holds (a revocation) stays refused while it is down.
+    if (codeOf(error) === 'UPSTREAM_UNAVAILABLE') return false;
+    throw error;
+  }
 }
 
 /**
@@ -125,6 +138,8 @@ export async function judgePull(
   question: Question & { readonly action: 'pull' },
 ): Promise<Decision> {
   if (question.tag !== null) return gate.evaluator.judge(question);
+  const remembered = gate.evaluator.remembered(question);
+  if (remembered?.decision === 'allow') return remembered;
   const inherited = await gate.children.admittedBy(question, LIMITS.indexDepth);
   if (inherited?.decision === 'allow') return inherited;
   const own = await gate.evaluator.judge(question);

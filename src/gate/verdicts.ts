@@ -3,6 +3,7 @@ import type { Clock } from '../lib/time.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Action, Decision } from '../policy/decision.ts';
+import { Epochs } from './epochs.ts';
 
 /** What a cached verdict is keyed by (DESIGN section 3, rule 9). */
 export interface VerdictKey {
@@ -12,84 +13,103 @@ export interface VerdictKey {
   readonly tag: string | null;
   readonly policyRevision: string;
   readonly trustRevision: number;
+  /**
+   * Whose rights the evidence was read with. What was found holds for everybody who may read here;
+   * that nothing was found holds for them alone, since a registry hides from one what it shows another.
+   */
+  readonly reader: string;
 }
 
 interface Entry {
   readonly decision: Decision;
-  readonly madeAt: number;
   readonly usableUntil: number;
 }
 
 /** Evidence can change behind our back (a signature deleted in the registry directly): bounds in ms. */
 const ALLOW_TTL = 60_000;
 const DENY_TTL = 3_000;
+/** Verdicts that are remembered of one digest: tags are the client's to invent. */
+const OF_SUBJECT = 256;
 
 /** Remembers verdicts; bounded, and exact about what they stand on. */
 export class VerdictCache {
-  readonly #entries = new LRUCache<string, Entry>({ max: 50_000 });
+  readonly #forAll = new LRUCache<string, Entry>({ max: 50_000 });
+  // Apart, so that a flood of digests that nobody signed pushes out no verdict on what was signed.
+  readonly #forOne = new LRUCache<string, Entry>({ max: 10_000 });
   // A subject that is pushed out takes its verdicts with it: what could not be forgotten is not kept.
   readonly #bySubject = new LRUCache<string, Set<string>>({
-    max: 50_000,
+    max: 60_000,
     dispose: (keys) => {
-      for (const key of keys) this.#entries.delete(key);
+      for (const key of keys) {
+        this.#forAll.delete(key);
+        this.#forOne.delete(key);
+      }
     },
   });
+  readonly #epochs = new Epochs();
   readonly #now: Clock;
-  #epoch = 0;
 
   constructor(now: Clock) {
     this.#now = now;
   }
 
   get(key: VerdictKey): Decision | undefined {
-    const entry = this.#entries.get(keyText(key));
-    if (entry === undefined || this.#now().getTime() >= entry.usableUntil) return undefined;
-    return entry.decision;
-  }
-
-  /**
-   * An allow that is past its time here but not older than `grace` ms, and whose own evidence still
-   * stands: for as long as nobody can be asked (`authGrace`).
-   */
-  lastAllow(key: VerdictKey, grace: number): Decision | undefined {
-    const entry = this.#entries.get(keyText(key));
+    const text = keyText(key);
     const now = this.#now().getTime();
-    if (entry?.decision.decision !== 'allow' || now - entry.madeAt >= grace) return undefined;
-    const ends = entry.decision.validUntil?.getTime() ?? Infinity;
-    return now < ends ? entry.decision : undefined;
+    const shared = this.#forAll.get(text);
+    if (shared !== undefined && now < shared.usableUntil) return shared.decision;
+    const own = this.#forOne.get(`${text}\n${key.reader}`);
+    return own !== undefined && now < own.usableUntil ? own.decision : undefined;
   }
 
   /** To be taken before evidence is read, and given to {@link set}: what was forgotten meanwhile is not kept. */
-  epoch(): number {
-    return this.#epoch;
+  epoch(key: Pick<VerdictKey, 'repository' | 'digest'>): number {
+    return this.#epochs.of(subjectText(key.repository, key.digest));
   }
 
-  /** Keeps a verdict. Refused are those that say "could not find out": trouble is never a verdict (T-57). */
+  /** Keeps a verdict. Refused are those that stand on "could not find out": trouble is never a verdict (T-57). */
   set(key: VerdictKey, decision: Decision, epoch: number): void {
-    if (decision.reason.code === 'CANNOT_VERIFY' || epoch !== this.#epoch) return;
-    const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
-    const madeAt = this.#now().getTime();
-    const usableUntil = Math.min(madeAt + ttl, decision.validUntil?.getTime() ?? Infinity);
-    const text = keyText(key);
     const subject = subjectText(key.repository, key.digest);
+    if (standsOnTrouble(decision) || epoch !== this.#epochs.of(subject)) return;
+    const shared = holdsForAll(decision);
+    const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
+    const usableUntil = Math.min(
+      this.#now().getTime() + ttl,
+      decision.validUntil?.getTime() ?? Infinity,
+    );
+    const text = shared ? keyText(key) : `${keyText(key)}\n${key.reader}`;
     let keys = this.#bySubject.get(subject);
-    // Tags are the client's to invent: beyond a bound the subject starts anew.
-    if (keys === undefined || keys.size >= 256) {
+    // Beyond the bound the subject starts anew.
+    if (keys === undefined || keys.size >= OF_SUBJECT) {
       keys = new Set();
       this.#bySubject.set(subject, keys);
     }
     keys.add(text);
-    this.#entries.set(text, { decision, madeAt, usableUntil });
+    (shared ? this.#forAll : this.#forOne).set(text, { decision, usableUntil });
   }
 
-  /** Drops all verdicts on a digest in a repository: its evidence changed. */
+  /** Drops all verdicts on a digest in a repository, those on the way included: its evidence changed. */
   forget(repository: Repository, digest: Digest): void {
-    this.#epoch++;
-    this.#bySubject.delete(subjectText(repository, digest));
+    const subject = subjectText(repository, digest);
+    this.#epochs.next(subject);
+    this.#bySubject.delete(subject);
   }
+}
+
+/** True where a verdict holds whoever's rights its evidence was read with: what it stands on was found and verified. */
+export function holdsForAll(decision: Decision): boolean {
+  return decision.decision === 'allow' && decision.reason.code !== 'WARNED';
+}
+
+/** True where a verdict says, or only lets pass, that something could not be found out. */
+export function standsOnTrouble(decision: Decision): boolean {
+  const { code } = decision.reason;
+  if (code === 'CANNOT_VERIFY') return true;
+  return code === 'WARNED' && decision.findings.some((one) => one.status === 'inconclusive');
 }
 
 // None of the parts can contain a newline (grammars of names, tags, digests), so keys cannot collide (T-58).
 const subjectText = (repository: string, digest: string): string => `${repository}\n${digest}`;
-const keyText = (key: VerdictKey): string =>
+/** The key of a verdict that holds for all; also what its evidence is looked for under, once for everybody. */
+export const keyText = (key: VerdictKey): string =>
   `${key.repository}\n${key.digest}\n${key.tag ?? ''}\n${key.action}\n${key.policyRevision}\n${key.trustRevision}`;

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Decision } from '../../src/policy/decision.ts';
 import type { VerdictKey } from '../../src/gate/verdicts.ts';
 import { VerdictCache } from '../../src/gate/verdicts.ts';
-import { decision } from '../support/decision.ts';
+import { decision, finding } from '../support/decision.ts';
 import { digestFor, repo } from '../support/store.ts';
 
 const key = (over: Partial<VerdictKey> = {}): VerdictKey => ({
@@ -12,14 +13,21 @@ const key = (over: Partial<VerdictKey> = {}): VerdictKey => ({
   tag: '1.0',
   policyRevision: 'rev',
   trustRevision: 1,
+  reader: 'gate',
   ...over,
 });
 
 /** A cache and the clock that it reads. */
-function cache(): { readonly verdicts: VerdictCache; readonly later: (ms: number) => void } {
+function cache(): {
+  readonly verdicts: VerdictCache;
+  readonly keep: (key: VerdictKey, decision: Decision) => void;
+  readonly later: (ms: number) => void;
+} {
   let now = 1_700_000_000_000;
+  const verdicts = new VerdictCache(() => new Date(now));
   return {
-    verdicts: new VerdictCache(() => new Date(now)),
+    verdicts,
+    keep: (one, made) => verdicts.set(one, made, verdicts.epoch(one)),
     later: (ms) => {
       now += ms;
     },
@@ -28,9 +36,9 @@ function cache(): { readonly verdicts: VerdictCache; readonly later: (ms: number
 
 describe('remembered verdicts', () => {
   it('T-02, T-54, T-58: are found by all that they stand on, and by nothing less', () => {
-    const { verdicts } = cache();
+    const { verdicts, keep } = cache();
     const own = decision();
-    verdicts.set(key(), own, verdicts.epoch());
+    keep(key(), own);
     expect(verdicts.get(key())).toBe(own);
     for (const other of [
       { action: 'push' },
@@ -54,11 +62,12 @@ describe('remembered verdicts', () => {
       tag: fc.option(word.filter((w) => w !== '')),
       policyRevision: word,
       trustRevision: fc.nat(20),
+      reader: fc.constant('gate'),
     });
     fc.assert(
       fc.property(some, some, (one, two) => {
-        const { verdicts } = cache();
-        verdicts.set(one, decision(), verdicts.epoch());
+        const { verdicts, keep } = cache();
+        keep(one, decision());
         const same = JSON.stringify(one) === JSON.stringify(two);
         expect(verdicts.get(two) !== undefined).toBe(same);
       }),
@@ -67,15 +76,11 @@ describe('remembered verdicts', () => {
   });
 
   it('last a minute, a refusal three seconds, and none longer than its evidence', () => {
-    const { verdicts, later } = cache();
+    const { verdicts, keep, later } = cache();
     const evidence = new Date(1_700_000_000_000 + 10_000);
-    verdicts.set(key(), decision(), verdicts.epoch());
-    verdicts.set(
-      key({ tag: '2' }),
-      decision({ decision: 'deny', code: 'NOT_TRUSTED' }),
-      verdicts.epoch(),
-    );
-    verdicts.set(key({ tag: '3' }), { ...decision(), validUntil: evidence }, verdicts.epoch());
+    keep(key(), decision());
+    keep(key({ tag: '2' }), decision({ decision: 'deny', code: 'NOT_TRUSTED' }));
+    keep(key({ tag: '3' }), { ...decision(), validUntil: evidence });
     const known = (): boolean[] =>
       ['1.0', '2', '3'].map((tag) => verdicts.get(key({ tag })) !== undefined);
     later(2_999);
@@ -91,57 +96,78 @@ describe('remembered verdicts', () => {
   });
 
   it('T-57: are never "could not find out"', () => {
-    const { verdicts } = cache();
-    verdicts.set(key(), decision({ decision: 'deny', code: 'CANNOT_VERIFY' }), verdicts.epoch());
+    const { verdicts, keep } = cache();
+    keep(key(), decision({ decision: 'deny', code: 'CANNOT_VERIFY' }));
     expect(verdicts.get(key())).toBeUndefined();
-  });
-
-  it('are forgotten with their digest, those on the way included', () => {
-    const { verdicts } = cache();
-    const before = verdicts.epoch();
-    verdicts.set(key(), decision(), before);
-    verdicts.set(key({ tag: null }), decision(), before);
-    verdicts.set(key({ digest: digestFor('other') }), decision(), before);
-    verdicts.forget(repo('app'), digestFor('app'));
+    // Where a policy only warns, what could not be found out passes, and is asked for again.
+    const warned = { decision: 'allow', code: 'WARNED' } as const;
+    keep(key(), decision({ ...warned, findings: [finding({ status: 'inconclusive' })] }));
     expect(verdicts.get(key())).toBeUndefined();
-    expect(verdicts.get(key({ tag: null }))).toBeUndefined();
-    expect(verdicts.get(key({ digest: digestFor('other') }))).toBeDefined();
-    // Evidence that was read before it changed.
-    verdicts.set(key(), decision(), before);
-    expect(verdicts.get(key())).toBeUndefined();
-    verdicts.set(key(), decision(), verdicts.epoch());
+    keep(key(), decision({ ...warned, findings: [finding({ status: 'absent' })] }));
     expect(verdicts.get(key())).toBeDefined();
   });
 
-  it('give the last allow for a grace, if its evidence still stands, and never a refusal', () => {
-    const { verdicts, later } = cache();
-    const evidence = new Date(1_700_000_000_000 + 100_000);
-    verdicts.set(key(), decision(), verdicts.epoch());
-    verdicts.set(
-      key({ tag: '2' }),
-      decision({ decision: 'deny', code: 'NOT_TRUSTED' }),
-      verdicts.epoch(),
-    );
-    verdicts.set(key({ tag: '3' }), { ...decision(), validUntil: evidence }, verdicts.epoch());
-    later(99_999);
-    const last = (tag: string, grace: number): boolean =>
-      verdicts.lastAllow(key({ tag }), grace) !== undefined;
-    expect([last('1.0', 100_000), last('1.0', 99_999), last('1.0', 0)]).toEqual([
-      true,
-      false,
-      false,
-    ]);
-    expect([last('2', 100_000), last('3', 200_000)]).toEqual([false, true]);
-    later(1);
-    expect(last('3', 200_000)).toBe(false);
-    expect(verdicts.lastAllow(key({ trustRevision: 2 }), 200_000)).toBeUndefined();
+  it('hold for all where something was found, and for their reader where nothing was', () => {
+    const { verdicts, keep, later } = cache();
+    const mine = key({ reader: 'mine' });
+    const theirs = key({ reader: 'theirs' });
+    keep(mine, decision({ decision: 'deny', code: 'NOT_TRUSTED' }));
+    expect(verdicts.get(mine)).toBeDefined();
+    expect(verdicts.get(theirs)).toBeUndefined();
+    keep(theirs, decision());
+    expect(verdicts.get(mine)?.decision).toBe('allow');
+    // A new refusal is found behind an allow that is past its time.
+    later(60_000);
+    keep(mine, decision({ decision: 'deny', code: 'NOT_TRUSTED' }));
+    expect(verdicts.get(mine)?.decision).toBe('deny');
+    expect(verdicts.get(theirs)).toBeUndefined();
+    verdicts.forget(repo('app'), digestFor('app'));
+    expect(verdicts.get(mine)).toBeUndefined();
+  });
+
+  it('are forgotten with their digest, those on the way included, and no other', () => {
+    const { verdicts, keep } = cache();
+    const other = key({ digest: digestFor('other') });
+    const before = verdicts.epoch(key());
+    const beforeOther = verdicts.epoch(other);
+    keep(key(), decision());
+    keep(key({ tag: null }), decision());
+    keep(other, decision());
+    verdicts.forget(repo('app'), digestFor('app'));
+    expect(verdicts.get(key())).toBeUndefined();
+    expect(verdicts.get(key({ tag: null }))).toBeUndefined();
+    expect(verdicts.get(other)).toBeDefined();
+    // Evidence that was read before it changed.
+    verdicts.set(key(), decision(), before);
+    expect(verdicts.get(key())).toBeUndefined();
+    keep(key(), decision());
+    expect(verdicts.get(key())).toBeDefined();
+    const second = decision();
+    verdicts.set(other, second, beforeOther);
+    expect(verdicts.get(other)).toBe(second);
+  });
+
+  it('are not kept where so much was forgotten that nobody knows what', () => {
+    const { verdicts } = cache();
+    const before = verdicts.epoch(key());
+    verdicts.forget(repo('app'), digestFor('app'));
+    for (let n = 0; n < 20_000; n++) verdicts.forget(repo('app'), digestFor(`${n}`));
+    verdicts.set(key(), decision(), before);
+    expect(verdicts.get(key())).toBeUndefined();
+  });
+
+  it('of what nobody signed push out none of what was signed', () => {
+    const { verdicts, keep } = cache();
+    keep(key(), decision());
+    const denied = decision({ decision: 'deny', code: 'NOT_TRUSTED' });
+    for (let n = 0; n < 55_000; n++) keep(key({ digest: digestFor(`${n}`) }), denied);
+    expect(verdicts.get(key())).toBeDefined();
   });
 
   it('are bounded: tags that a client invents push out their own subject only', () => {
-    const { verdicts } = cache();
-    verdicts.set(key({ digest: digestFor('other') }), decision(), verdicts.epoch());
-    for (let n = 0; n < 10_000; n++)
-      verdicts.set(key({ tag: `t${n}` }), decision(), verdicts.epoch());
+    const { verdicts, keep } = cache();
+    keep(key({ digest: digestFor('other') }), decision());
+    for (let n = 0; n < 10_000; n++) keep(key({ tag: `t${n}` }), decision());
     const kept = Array.from({ length: 10_000 }, (_, n) => verdicts.get(key({ tag: `t${n}` })));
     expect(kept.filter((one) => one !== undefined).length).toBeLessThanOrEqual(256);
     expect(verdicts.get(key({ digest: digestFor('other') }))).toBeDefined();
