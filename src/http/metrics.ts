@@ -33,10 +33,13 @@ const ROUTES = new Set([
   'v2',
   'api',
   'operation',
+  'admission',
   'token',
 ]);
 const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 const ACTIONS = new Set(['pull', 'push']);
+const WEBHOOKS = new Set(['validate', 'mutate']);
+const OUTCOMES = new Set(['allow', 'deny', 'error']);
 // A record so that a new code cannot be forgotten here.
 const ALLOWED: Readonly<Record<AllowCode, true>> = {
   TRUSTED: true,
@@ -84,6 +87,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     name: 'countersign_refusals_total',
     help: 'Answers that were refusals, by code of the error table; UPSTREAM_* is the registry behind the gate.',
     labelNames: ['code'] as const,
+    registers,
+  });
+  const reviews = new Counter({
+    name: 'countersign_admission_reviews_total',
+    help: 'Reviews of Kubernetes by webhook and outcome; error: no review could be read, or none answered.',
+    labelNames: ['webhook', 'outcome'] as const,
     registers,
   });
   const policies = new Gauge({
@@ -149,6 +158,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     refusal(code) {
       // Some facts of a request bear a code without being a refusal (a push that is held).
       if (Object.hasOwn(ERRORS, code)) refusals.inc({ code });
+    },
+    admission(webhook, outcome) {
+      reviews.inc({ webhook: oneOf(webhook, WEBHOOKS), outcome: oneOf(outcome, OUTCOMES) });
     },
     policiesLoaded(revision) {
       policies.reset();

@@ -16,6 +16,8 @@ export interface RequestCounters {
   request(route: string, method: string, status: number, seconds: number): void;
   /** An answer was a refusal with this code of the error table. */
   refusal(code: string): void;
+  /** How a review of Kubernetes ended: `allow`, `deny`, or `error` where there was none to answer. */
+  admission(webhook: string, outcome: string): void;
   /** The Prometheus exposition. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }

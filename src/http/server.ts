@@ -7,6 +7,7 @@ import { sendRefusal } from './answer.ts';
 import { dropBody, factsOf, identify, registryFor } from './exchange.ts';
 import type { HttpPorts } from './ports.ts';
 import { parseRegistryPath } from './registry-path.ts';
+import { admissionRoutes } from './routes/admission.ts';
 import { apiRoutes } from './routes/api.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { handleRegistry } from './routes/registry.ts';
@@ -60,6 +61,7 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   });
   await app.register(operationRoutes(ports));
   await app.register(apiRoutes(ports));
+  await app.register(admissionRoutes(ports));
   await app.register(tokenRoutes(ports));
   app.setNotFoundHandler((request, reply) => {
     reply.hijack();

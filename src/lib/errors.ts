@@ -38,6 +38,12 @@ export const ERRORS = {
     'DENIED',
     'Trust in the tag, digest or key was withdrawn by `countersign revoke`.',
   ),
+  NOT_PINNED: row(
+    403,
+    1,
+    'DENIED',
+    'An image in Kubernetes is named without a digest: a node would resolve its tag again.',
+  ),
   CANNOT_VERIFY: row(
     503,
     3,
@@ -132,6 +138,19 @@ export const ERRORS = {
     'The Host header is not one that this service answers for.',
   ),
   UNSUPPORTED: row(405, 2, 'UNSUPPORTED', 'The operation is not supported.'),
+  EXTENSION_UNKNOWN: row(
+    404,
+    2,
+    'UNSUPPORTED',
+    'Extensions of the distribution API are answered by no registry through the gate.',
+  ),
+  TOO_MANY_TAGS: row(414, 2, 'TAG_INVALID', 'One push names more tags than 10.'),
+  TAGS_INCOMPLETE: row(
+    503,
+    3,
+    'UNAVAILABLE',
+    'Of the tags of one push some were given and others not; the same push again completes it.',
+  ),
   REQUEST_INVALID: row(400, 2, 'UNSUPPORTED', 'A request body or query could not be read.'),
   JSON_INVALID: row(
     400,

@@ -4,12 +4,18 @@ export const LIMITS = {
   manifestBytes: 4 * 1024 * 1024,
   /** Descriptors in one manifest: layers of an image, or children of an index. */
   descriptors: 1000,
+  /** Tags that one push of a manifest may give: as many as the distribution-spec asks for; each is a decision and a write. */
+  tagsPerPush: 10,
+  /** Requests to upstream for one page of the catalog that is filtered by right (T-68). */
+  catalogRequests: 20,
   /** How deep an index may contain indexes. */
   indexDepth: 4,
   /** Largest signed payload (simple signing), in bytes. */
   payloadBytes: 64 * 1024,
   /** Largest attestation (DSSE envelope), in bytes; containers/image has the same bound. */
   attestationBytes: 4 * 1024 * 1024,
+  /** Largest Sigstore bundle that may be a signature, in bytes; a certificate and a log's proof fit well. */
+  bundleBytes: 256 * 1024,
   /** Signatures looked at for one digest; more are refused, the order cannot hide a good one before. */
   signatures: 64,
   /** Referrers of one digest that are listed, and the pages that are asked for them. */
@@ -31,6 +37,11 @@ export const LIMITS = {
   configFileBytes: 1024 * 1024,
   /** Largest JSON body of the API, in bytes. */
   apiBodyBytes: 64 * 1024,
+  /** Largest AdmissionReview, in bytes: an object and its older self, each as large as etcd keeps. */
+  admissionBodyBytes: 3 * 1024 * 1024,
+  /** Images that one AdmissionReview may have judged, and how many are looked at together. */
+  admissionImages: 256,
+  admissionWidth: 16,
   /** Largest event of the record, in bytes; evidence beyond it is named by digest. */
   eventBytes: 16 * 1024,
   /** Longest repository name with its host (clients' own limit). */

@@ -78,7 +78,10 @@ export function createRecorder(store: Store, clock: Clock): Recorder {
   }
 
   /** True when the identity has used up its refusals of this minute. */
-  function flooding(actor: string, now: number): boolean {
+  function flooding(name: string, now: number): boolean {
+    // Names after a colon are what a cluster says of its users (`kubernetes:alice`): nobody here
+    // vouches for them, so all of them together are one identity.
+    const actor = name.split(':', 1)[0] ?? name;
     const seen = refusals.get(actor);
     if (seen === undefined || now - seen.since >= WINDOW || now < seen.since) {
       refusals.set(actor, { since: now, count: 1 });
