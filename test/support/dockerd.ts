@@ -1,8 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Json } from '../../src/lib/json.ts';
 import type { ClientName } from './clients.ts';
 import { clientPath } from './clients.ts';
 import { startChild, waitFor } from './child.ts';
+import { startContainerd } from './containerd.ts';
 import type { Ran } from './run.ts';
 import { mustRun, run } from './run.ts';
 
@@ -15,20 +17,41 @@ export interface Dockerd {
   stop(): Promise<void>;
 }
 
+/** Where an engine keeps its images: in its own graph drivers, as all did until 28, or in containerd (`dockerd-new`). */
+export type ImageStore = 'graph' | 'containerd';
+
 /** Starts dockerd as root without systemd, networks or a storage driver that needs the kernel's help. */
-export async function startDockerd(folder: string): Promise<Dockerd> {
+export async function startDockerd(
+  folder: string,
+  options: {
+    readonly store?: ImageStore;
+    /** Members of daemon.json. */
+    readonly config?: Readonly<Record<string, Json>>;
+  } = {},
+): Promise<Dockerd> {
   mkdirSync(folder, { recursive: true });
   const socket = `unix://${join(folder, 'docker.sock')}`;
   const config = join(folder, 'docker-config');
   mkdirSync(config, { recursive: true });
+  const containerd =
+    options.store === 'containerd'
+      ? await startContainerd(join(folder, 'containerd'), 'containerd-new')
+      : null;
+  const features = containerd === null ? {} : { features: { 'containerd-snapshotter': true } };
+  const daemon = join(folder, 'daemon.json');
+  writeFileSync(daemon, JSON.stringify({ ...options.config, ...features }));
+  const cli: ClientName = containerd === null ? 'docker' : 'docker-new';
   const child = startChild(
-    clientPath('dockerd'),
+    clientPath(containerd === null ? 'dockerd' : 'dockerd-new'),
     [
+      ['--config-file', daemon],
+      ...(containerd === null ? [['--storage-driver=vfs']] : [['--storage-driver=native']]),
+      ...(containerd === null ? [] : [['--containerd', containerd.address]]),
       ['--data-root', join(folder, 'data')],
       ['--exec-root', join(folder, 'exec')],
       ['--pidfile', join(folder, 'docker.pid')],
       ['-H', socket],
-      ['--storage-driver=vfs', '--iptables=false', '--ip6tables=false', '--bridge=none'],
+      ['--iptables=false', '--ip6tables=false', '--bridge=none'],
     ].flat(),
   );
   const env = {
@@ -38,8 +61,8 @@ export async function startDockerd(folder: string): Promise<Dockerd> {
     DOCKER_CONTENT_TRUST: undefined,
     DOCKER_CONTEXT: undefined,
   };
-  const docker: Dockerd['docker'] = (args, options = {}) =>
-    run(clientPath(options.client ?? 'docker'), args, { env });
+  const docker: Dockerd['docker'] = (args, asked = {}) =>
+    run(clientPath(asked.client ?? cli), args, { env });
   await waitFor(
     child,
     'dockerd',
@@ -57,7 +80,7 @@ export async function startDockerd(folder: string): Promise<Dockerd> {
       await mustRun('tee', [join(root, 'content')], { input: content });
       await mustRun('tar', ['-C', root, '-cf', join(folder, 'rootfs.tar'), '.']);
       await mustRun(
-        clientPath('docker'),
+        clientPath(cli),
         [
           'import',
           '--change',
@@ -70,6 +93,7 @@ export async function startDockerd(folder: string): Promise<Dockerd> {
     },
     stop: async () => {
       await child.stop();
+      await containerd?.stop();
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { Digest } from '../../src/oci/digest.ts';
+import { isDigest } from '../../src/oci/digest.ts';
 import type { ClientName } from './clients.ts';
+import type { TestImage } from './image.ts';
 import type { Ran } from './run.ts';
 import type { Scope } from './scope.ts';
 
@@ -7,6 +9,15 @@ import type { Scope } from './scope.ts';
 export interface GateClient {
   readonly name: string;
   readonly needs: readonly ClientName[];
+  /** The programs whose versions the client matrix names: the client, and the engine that speaks for it. */
+  readonly programs: readonly ClientName[];
+  /**
+   * True where the gate must know the client to let it push what is not signed: oras reads back what
+   * it has just put, which only an identity with the right to push may.
+   */
+  readonly identified?: boolean;
+  /** True where it says "not found" of every 404, whatever the registry says. */
+  readonly hides404?: boolean;
   start(scope: Scope): Promise<ClientSession>;
 }
 
@@ -18,7 +29,17 @@ export interface Moved extends Ran {
 export interface ClientSession {
   /** Makes an image that holds `content` and pushes it. */
   push(reference: string, content: string): Promise<Moved>;
+  /** Pushes what was last pushed as `from`, with no pull in between, under another or the same name. */
+  pushAgain(from: string, to: string): Promise<Moved>;
+  /** Pushes an index with all its children; absent where the client has no command for that. */
+  readonly pushIndex?: (reference: string, index: TestImage) => Promise<Moved>;
   /** Pulls with nothing kept from earlier pulls. */
   pull(reference: string): Promise<Moved>;
   login(host: string, user: string, password: string): Promise<Ran>;
+}
+
+/** What a program said, with the digest that it prints, by the pattern's first group. */
+export function moved(ran: Ran, pattern: RegExp): Moved {
+  const found = ran.code === 0 ? (pattern.exec(ran.stdout)?.[1] ?? '') : '';
+  return { ...ran, digest: isDigest(found) ? found : null };
 }

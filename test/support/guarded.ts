@@ -4,7 +4,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import type { Service, Site } from './countersign.ts';
 import { createSite, startService } from './countersign.ts';
 import type { DockerRegistry } from './docker-registry.ts';
-import { startDockerRegistry } from './docker-registry.ts';
+import { startDockerRegistry, writeHtpasswd } from './docker-registry.ts';
 import type { TestImage } from './image.ts';
 import { writeOciLayout } from './image.ts';
 import type { Scope } from './scope.ts';
@@ -44,14 +44,35 @@ ${['reject', 'hold', 'allow']
 export interface Guarded {
   readonly site: Site;
   readonly gate: Service;
+  /** For requests of a test's own: who may do everything, where the gate knows identities. */
+  readonly headers: Readonly<Record<string, string>>;
   /** The registry behind the gate; `null` where it is the embedded one. */
   readonly upstream: DockerRegistry | null;
   /** A second key of release-bot, for tests that sign by themselves. */
   readonly spare: TestSigner;
   /** Pushes with `countersign push`, signed by release-bot; returns the digest. Throws where it fails. */
-  pushSigned(name: string, image: TestImage): Promise<Digest>;
+  readonly pushSigned: (name: string, image: TestImage) => Promise<Digest>;
   /** Signs what the names mean with a key. Throws where it fails. */
   sign(names: string | readonly string[], key?: string): Promise<void>;
+}
+
+/** May push, sign and pull. */
+export const PUSHER = 'ci';
+/** May pull. */
+export const READER = 'reader';
+export const PASSWORD = 'a test password';
+
+async function identities(site: Site, upstream = 'embedded'): Promise<(host: string) => string> {
+  const users = { [PUSHER]: PASSWORD, [READER]: PASSWORD };
+  const htpasswd = await writeHtpasswd(site.folder, users);
+  return (host) => `registries:
+  - host: ${host}
+    upstream: ${upstream}
+identities:
+  htpasswd: ${htpasswd}
+access:
+  - { repositories: ["${host}/**"], pull: [${PUSHER}, ${READER}], push: [${PUSHER}], admin: [${PUSHER}] }
+`;
 }
 
 /** Starts it for a suite. */
@@ -61,6 +82,8 @@ export async function startGuarded(
   options: {
     /** Puts something between the gate and docker-registry; returns the URL that the gate is given. */
     readonly between?: (upstream: string) => Promise<string>;
+    /** The gate knows the identities `PUSHER` and `READER`; without, it knows nobody. */
+    readonly identities?: boolean;
   } = {},
 ): Promise<Guarded> {
   const upstream =
@@ -75,7 +98,14 @@ export async function startGuarded(
   site.policy(POLICIES);
   const behind = upstream === null ? undefined : await options.between?.(upstream.url);
   const url = behind ?? upstream?.url;
-  const gate = scope.own(await startService(site, url === undefined ? {} : { upstream: url }));
+  let serving: Parameters<typeof startService>[1] = url === undefined ? {} : { upstream: url };
+  if (options.identities === true) serving = { config: await identities(site, url) };
+  const gate = scope.own(await startService(site, serving));
+  let headers = {};
+  if (options.identities === true) {
+    site.login(gate.host, PUSHER, PASSWORD);
+    headers = { authorization: `Basic ${btoa(`${PUSHER}:${PASSWORD}`)}` };
+  }
   const must = async (args: readonly string[]): Promise<void> => {
     const ran = await site.cli(args);
     if (ran.code !== 0) {
@@ -86,6 +116,7 @@ export async function startGuarded(
   return {
     site,
     gate,
+    headers,
     upstream,
     spare,
     pushSigned: async (name, image) => {

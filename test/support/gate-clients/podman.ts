@@ -5,11 +5,13 @@ import { clientPath } from '../clients.ts';
 import type { ClientSession, GateClient } from '../gate-client.ts';
 import { mustRun, run } from '../run.ts';
 import { acceptAnything, readDigest, writeRootfs } from './containers-image.ts';
+import { layouts } from './layout.ts';
 
 /** podman as root, with a store of its own. */
 export const podmanClient: GateClient = {
   name: 'podman',
   needs: ['podman'],
+  programs: ['podman'],
   start: (scope) => {
     const folder = join(scope.folder(), 'podman');
     mkdirSync(folder, { recursive: true });
@@ -20,15 +22,34 @@ export const podmanClient: GateClient = {
     base.push('--storage-driver', 'vfs', '--events-backend', 'file');
     const podman = (args: readonly string[]) =>
       run(clientPath('podman'), [...base, ...args], { env });
+    const made = layouts(folder);
     const plain = ['--tls-verify=false', `--signature-policy=${acceptAnything(folder)}`];
+    const push = async (command: readonly string[], from: string, to: string) => {
+      const file = join(folder, 'digest');
+      rmSync(file, { force: true });
+      // `manifest push` knows no policy of its own: that of the machine holds.
+      const flags = command[0] === 'push' ? plain : ['--tls-verify=false'];
+      const ran = await podman([...command, ...flags, '--digestfile', file, from, to]);
+      return { ...ran, digest: ran.code === 0 ? readDigest(file) : null };
+    };
     const session: ClientSession = {
       push: async (reference, content) => {
         const rootfs = writeRootfs(folder, content);
         await mustRun(clientPath('podman'), [...base, 'import', rootfs, reference], { env });
-        const file = join(folder, 'digest');
-        rmSync(file, { force: true });
-        const ran = await podman(['push', ...plain, '--digestfile', file, reference]);
-        return { ...ran, digest: ran.code === 0 ? readDigest(file) : null };
+        return push(['push'], reference, reference);
+      },
+      pushAgain: (from, to) => push(['push'], from, to),
+      pushIndex: async (reference, index) => {
+        const list = `list-${reference.replaceAll(/[^a-z0-9]/g, '-')}`;
+        await podman(['rmi', '-f', list]);
+        const layout = `oci:${made.write(reference, index)}:image`;
+        for (const args of [
+          ['create', list],
+          ['add', '--all', list, layout],
+        ]) {
+          await mustRun(clientPath('podman'), [...base, 'manifest', ...args], { env });
+        }
+        return push(['manifest', 'push', '--all'], list, `docker://${reference}`);
       },
       pull: async (reference) => {
         await podman(['rmi', '-a', '-f']);

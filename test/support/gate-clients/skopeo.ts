@@ -3,19 +3,20 @@ import { join } from 'node:path';
 import { clientPath } from '../clients.ts';
 import type { ClientName } from '../clients.ts';
 import type { ClientSession, GateClient } from '../gate-client.ts';
-import { buildImage, writeOciLayout } from '../image.ts';
 import { run } from '../run.ts';
-import { tarLayer } from '../tar.ts';
 import { acceptAnything, readDigest } from './containers-image.ts';
+import { layouts } from './layout.ts';
 
 /** skopeo of one generation, copying between OCI layouts and the registry. */
 export function skopeoClient(cli: ClientName): GateClient {
   return {
     name: cli,
     needs: [cli],
+    programs: [cli],
     start: (scope) => {
       const folder = join(scope.folder(), cli);
       mkdirSync(folder, { recursive: true });
+      const made = layouts(folder);
       const env = { REGISTRY_AUTH_FILE: join(folder, 'auth.json') };
       const base = ['--policy', acceptAnything(folder)];
       const copy = async (args: readonly string[]) => {
@@ -28,15 +29,12 @@ export function skopeoClient(cli: ClientName): GateClient {
         );
         return { ...ran, digest: ran.code === 0 ? readDigest(file) : null };
       };
+      const copyIn = (layout: string, reference: string) =>
+        copy(['--dest-tls-verify=false', `oci:${layout}:image`, `docker://${reference}`]);
       const session: ClientSession = {
-        push: (reference, content) => {
-          const layout = join(folder, 'out');
-          rmSync(layout, { recursive: true, force: true });
-          const image = buildImage({ layers: [tarLayer({ content })] });
-          mkdirSync(layout);
-          writeOciLayout(layout, image, 'image');
-          return copy(['--dest-tls-verify=false', `oci:${layout}:image`, `docker://${reference}`]);
-        },
+        push: (reference, content) => copyIn(made.writeContent(reference, content), reference),
+        pushAgain: (from, to) => copyIn(made.at(from), to),
+        pushIndex: (reference, index) => copyIn(made.write(reference, index), reference),
         pull: (reference) => {
           // `dir:` keeps every byte; an OCI layout would get compressed layers and another digest.
           const pulled = join(folder, 'in');

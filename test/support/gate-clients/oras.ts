@@ -1,0 +1,43 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { clientPath } from '../clients.ts';
+import type { ClientSession, GateClient } from '../gate-client.ts';
+import { moved } from '../gate-client.ts';
+import { run } from '../run.ts';
+import { layouts } from './layout.ts';
+
+const DIGEST = /^Digest: (\S+)$/m;
+
+/** oras, copying between OCI layouts and the registry. */
+export const orasClient: GateClient = {
+  name: 'oras',
+  needs: ['oras'],
+  programs: ['oras'],
+  identified: true,
+  hides404: true,
+  start: (scope) => {
+    const folder = join(scope.folder(), 'oras');
+    mkdirSync(folder, { recursive: true });
+    const made = layouts(folder);
+    const env = { DOCKER_CONFIG: folder, HOME: folder };
+    const oras = (args: readonly string[]) => run(clientPath('oras'), args, { env });
+    const push = async (layout: string, reference: string) => {
+      const from = ['cp', '--no-tty', '--from-oci-layout', `${layout}:image`];
+      return moved(await oras([...from, '--to-plain-http', reference]), DIGEST);
+    };
+    const session: ClientSession = {
+      push: (reference, content) => push(made.writeContent(reference, content), reference),
+      pushAgain: (from, to) => push(made.at(from), to),
+      pushIndex: (reference, index) => push(made.write(reference, index), reference),
+      pull: async (reference) => {
+        const pulled = join(folder, 'in');
+        rmSync(pulled, { recursive: true, force: true });
+        const to = ['--to-oci-layout', `${pulled}:image`];
+        return moved(await oras(['cp', '--no-tty', '--from-plain-http', reference, ...to]), DIGEST);
+      },
+      login: (host, user, password) =>
+        oras(['login', '--plain-http', '-u', user, '-p', password, host]),
+    };
+    return Promise.resolve(session);
+  },
+};
