@@ -28,8 +28,7 @@ export function ownChallenge(headers: Headers, registry: GateRegistry, origin: s
     const rest = Object.entries({ ...parameters, realm: `${origin}${TOKEN_PATH}` });
     return `Bearer ${rest.map(([name, text]) => `${name}="${quoted(text)}"`).join(',')}`;
   });
-  const { 'www-authenticate': _, ...others } = headers;
-  return own.length === 0 ? others : { ...others, 'www-authenticate': own };
+  return own.length === 0 ? headers : { ...headers, 'www-authenticate': own };
 }
 
 const quoted = (text: string): string =>

@@ -158,6 +158,8 @@ ${more}`,
     join(folder, 'users'),
     ['ci', 'dev', 'boss'].map((name) => `${name}:${hashSync(PASSWORD, 4)}\n`).join(''),
   );
+  // What `credentials` of a test may name as passwordFile.
+  writeFileSync(join(folder, 'secret'), `${PASSWORD}\n`, { mode: 0o600 });
   writeFileSync(
     join(folder, 'countersign.yaml'),
     `listen: ${host}

@@ -6,6 +6,7 @@ import type { Child } from './child.ts';
 import { freePort, startChild, waitFor } from './child.ts';
 import { clientPath } from './clients.ts';
 import { mustRun } from './run.ts';
+import type { TokenServer } from './token-server.ts';
 
 /** Debian's docker-registry, running on loopback over plain HTTP. */
 export interface DockerRegistry {
@@ -18,26 +19,27 @@ export interface DockerRegistry {
   restart(): Promise<void>;
 }
 
+/** Who may use a registry. */
+export interface DockerRegistryOptions {
+  /** Names and passwords for Basic authentication. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** A token server whose bearer tokens it takes. */
+  readonly tokens?: Pick<TokenServer, 'realm' | 'service' | 'issuer' | 'certificates'>;
+}
+
 /**
- * Starts a registry that keeps its content under `folder`. With `users` (name to password) it asks
- * for Basic authentication. Deletes are enabled.
+ * Starts a registry that keeps its content under `folder`; without options everybody may use it.
+ * Deletes are enabled.
  */
 export async function startDockerRegistry(
   folder: string,
-  options: { readonly users?: Readonly<Record<string, string>> } = {},
+  options: DockerRegistryOptions = {},
 ): Promise<DockerRegistry> {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
   const url = `http://${host}`;
-  const auth =
-    options.users === undefined
-      ? {}
-      : {
-          auth: {
-            htpasswd: { realm: 'registry', path: await writeHtpasswd(folder, options.users) },
-          },
-        };
+  const auth = await authOf(folder, options);
   const file = join(folder, 'registry.yml');
   writeFileSync(
     file,
@@ -70,6 +72,17 @@ export async function startDockerRegistry(
       child = await start();
     },
   };
+}
+
+async function authOf(folder: string, { users, tokens }: DockerRegistryOptions): Promise<object> {
+  if (tokens !== undefined) {
+    const rootcertbundle = join(folder, 'token-authority.pem');
+    writeFileSync(rootcertbundle, tokens.certificates);
+    const { realm, service, issuer } = tokens;
+    return { auth: { token: { realm, service, issuer, rootcertbundle } } };
+  }
+  if (users === undefined) return {};
+  return { auth: { htpasswd: { realm: 'registry', path: await writeHtpasswd(folder, users) } } };
 }
 
 /** Writes a bcrypt htpasswd file with Apache's own tool; returns its path. */
