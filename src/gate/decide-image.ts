@@ -32,7 +32,7 @@ export async function decideImage(gate: Gate, question: ImageQuestion): Promise<
   try {
     const forbidden = gate.authoriser.check(caller, action, repository);
     if (forbidden !== null) return forbidden;
-    const named = await resolve(gate, question);
+    const named = await meantBy(gate, question);
     if (named.kind !== 'digest') return named;
     const subject = { registry, repository, digest: named.digest, tag: named.tag, caller };
     const decision =
@@ -47,7 +47,10 @@ export async function decideImage(gate: Gate, question: ImageQuestion): Promise<
 }
 
 /** The digest that is asked about; one that upstream does not have is judged all the same. */
-async function resolve(gate: Gate, question: ImageQuestion): Promise<Resolved | Refused | Relayed> {
+export async function meantBy(
+  gate: Gate,
+  question: Omit<ImageQuestion, 'action'>,
+): Promise<Resolved | Refused | Relayed> {
   const { tag, digest } = question;
   if (digest === null) return resolveTag(gate, question, tag ?? 'latest');
   const answer = await mayRead(gate, question, digest);

@@ -73,11 +73,23 @@ function whyOf(type: string, data: JsonObject): string {
       return `${policy}, approved by ${text('approvedBy')}: ${text('reason')}`;
     case 'key-registered':
       return `${text('authority')}: ${text('keyType')} key ${short(data['keyId'])}`;
+    case 'scan':
+      return scanOf(data);
     case 'summary':
       return summaryOf(data);
     default:
       return text('reason') || text('message');
   }
+}
+
+function scanOf(data: JsonObject): string {
+  const counts = isObject(data['counts']) ? data['counts'] : {};
+  const parts = Object.entries(counts).map(
+    ([name, value]) => `${isCount(value) ? value : '?'} ${name}`,
+  );
+  const names = isArray(data['repositories']) ? data['repositories'].map(textOf) : [];
+  const end = data['complete'] === true ? '' : ' (broken off)';
+  return `${names.join(', ')}: ${parts.join(', ')}${end}`;
 }
 
 function summaryOf(data: JsonObject): string {

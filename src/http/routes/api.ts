@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { refused, refusedByFailure } from '../../gate/outcome.ts';
+import { Survey } from '../../gate/survey.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
@@ -13,6 +14,7 @@ import { history } from './history.ts';
 import { heldManifest, holds } from './holds.ts';
 import { OPENAPI } from './openapi.ts';
 import { listRevocations, revocations } from './revocations.ts';
+import { scans } from './scans.ts';
 
 type Handler = (request: ApiRequest) => Promise<ApiAnswer>;
 
@@ -32,12 +34,13 @@ export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
         handler: (request, reply) => handle(ports, request, reply, handler),
       });
     };
-    on('POST', '/api/v1/decisions', decisions);
+    on('POST', '/api/v1/decisions', decisions(new Survey(ports.gate)));
     on('GET', '/api/v1/holds', holds);
     on('GET', '/api/v1/holds/:id/manifest', heldManifest);
     on('GET', '/api/v1/revocations', listRevocations);
     on('POST', '/api/v1/revocations', revocations);
     on('GET', '/api/v1/history', history);
+    on('POST', '/api/v1/scans', scans);
     on('GET', '/api/v1/openapi.json', async () => ({ kind: 'json', body: OPENAPI }));
   };
 }

@@ -1,4 +1,7 @@
+import { SCAN_COUNTS } from '../../log/record.ts';
+
 const text = { type: 'string' } as const;
+const count = { type: 'integer', minimum: 0 } as const;
 const image = { type: 'string', description: 'host/repo:tag or host/repo@sha256:…' } as const;
 const parameter = (name: string, schema: object, where = 'query'): object => ({
   name,
@@ -17,6 +20,31 @@ const errors = {
   '404': { description: 'there is no such image' },
   '503': { description: 'could not find out; try again after Retry-After seconds' },
 };
+const webhook = (summary: string): object => ({
+  post: {
+    summary,
+    description: 'For the API server of Kubernetes: any Host, no identity. See docs/admission.md.',
+    security: [],
+    parameters: [
+      parameter('timeout', { type: 'string', pattern: '^[0-9]{1,3}s$', default: '10s' }),
+    ],
+    requestBody: {
+      required: true,
+      content: { 'application/json': { schema: { $ref: '#/components/schemas/AdmissionReview' } } },
+    },
+    responses: {
+      '200': {
+        description: 'an AdmissionReview whose response allows or denies, with the reason',
+        content: {
+          'application/json': { schema: { $ref: '#/components/schemas/AdmissionReview' } },
+        },
+      },
+      '400': { description: 'no AdmissionReview of admission.k8s.io/v1 in strict JSON' },
+      '413': { description: 'more than 3 MiB' },
+      '503': { description: 'nothing could be read now; try again' },
+    },
+  },
+});
 const body = (required: readonly string[], properties: object): object => ({
   required: true,
   content: {
@@ -26,12 +54,26 @@ const body = (required: readonly string[], properties: object): object => ({
   },
 });
 
-/** The description of `/api/v1/` (OpenAPI 3.1), served at `/api/v1/openapi.json`. */
+/** The description of `/api/v1/` and the webhooks (OpenAPI 3.1), served at `/api/v1/openapi.json`. */
 export const OPENAPI = {
   openapi: '3.1.0',
   info: { title: 'Countersign', version: '1', license: { name: 'Apache-2.0' } },
   security: [{ basic: [] }],
-  components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
+  components: {
+    securitySchemes: { basic: { type: 'http', scheme: 'basic' } },
+    schemas: {
+      AdmissionReview: {
+        type: 'object',
+        required: ['apiVersion', 'kind'],
+        properties: {
+          apiVersion: { const: 'admission.k8s.io/v1' },
+          kind: { const: 'AdmissionReview' },
+          request: { type: 'object' },
+          response: { type: 'object' },
+        },
+      },
+    },
+  },
   paths: {
     '/api/v1/decisions': {
       post: {
@@ -39,6 +81,17 @@ export const OPENAPI = {
         requestBody: body(['image'], {
           image,
           action: { enum: ['pull', 'push'], default: 'pull' },
+          record: {
+            type: 'boolean',
+            default: true,
+            description: 'false, for administrators: answered without a record, for pulls only',
+          },
+          survey: {
+            type: 'string',
+            pattern: '^[A-Za-z0-9_-]{1,64}$',
+            description:
+              'with "record": false, answers of one name may share evidence for 10 minutes',
+          },
         }),
         responses: {
           '200': json('the decision', {
@@ -60,9 +113,40 @@ export const OPENAPI = {
               },
             },
             record: { type: ['integer', 'null'] },
+            contains: {
+              type: 'integer',
+              description:
+                'with "record": false: manifests that the image contains, now known to the gate',
+            },
+            basis: {
+              type: 'string',
+              description:
+                'with "record": false: changes with the policies and revocations in force',
+            },
           }),
           ...errors,
         },
+      },
+    },
+    '/api/v1/scans': {
+      post: {
+        summary: 'Record that whole repositories were asked about without a record',
+        requestBody: body(['repositories', 'counts', 'complete'], {
+          repositories: {
+            type: 'array',
+            items: { type: 'string', description: 'host/repo, or host/** for a whole registry' },
+            minItems: 1,
+            maxItems: 32,
+          },
+          counts: {
+            type: 'object',
+            required: [...SCAN_COUNTS],
+            properties: Object.fromEntries(SCAN_COUNTS.map((name) => [name, count])),
+            additionalProperties: false,
+          },
+          complete: { type: 'boolean' },
+        }),
+        responses: { '200': json('recorded', { record: { type: 'integer' } }), ...errors },
       },
     },
     '/api/v1/holds': {
@@ -132,5 +216,7 @@ export const OPENAPI = {
         },
       },
     },
+    '/admission/validate': webhook('Whether every image of an object may run'),
+    '/admission/mutate': webhook('The digests that the tags of an object mean now'),
   },
 } as const;
