@@ -1,9 +1,10 @@
 import { shortDigest } from '../oci/digest.ts';
 import type { Revocation } from '../store/store.ts';
 import type { Finding } from '../trust/format.ts';
+import { REFERENCE_ANNOTATION } from '../trust/signed-name.ts';
 import type { DecisionSubject } from './decision.ts';
 import type { Exception, SignatureRule } from './policy.ts';
-import type { Circumstances, Tally } from './quorum.ts';
+import type { Circumstances, Shortfall, Tally } from './quorum.ts';
 import { shortfallOf } from './quorum.ts';
 
 /** One line of a client holds 200 characters; the rest is room for `; record 1234567` (DESIGN 4.5). */
@@ -75,7 +76,7 @@ export interface Missing {
 function endings(
   verb: string,
   { tallies, circumstances }: Missing,
-  found: (rule: SignatureRule, shown: number) => string,
+  found: (rule: SignatureRule, shown: number, hints: boolean) => string,
 ): readonly string[] {
   const unmet = tallies.filter((tally) => !tally.met);
   const [first, ...others] = unmet;
@@ -84,14 +85,25 @@ function endings(
     return [` ${verb}: policy ${policy} requires nothing, which nothing can meet`];
   }
   const rest = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return STEPS.map(([names, shown]) => {
-    const evidence = shown === 0 ? '' : found(first.rule, shown);
-    const tail = evidence === '' ? '' : `; ${evidence}`;
-    return ` ${verb}: policy ${policy} needs ${needs(first.rule, names)}${rest}${tail}`;
-  }).concat(` ${verb}: policy ${policy} needs ${needs(first.rule, 1)}`);
+  // What mends it is worth more than whole lists: those with it come first, while anything found is shown.
+  const steps = [true, false].flatMap((hints) =>
+    STEPS.filter(([, shown]) => !hints || shown > 0).map((step) => ({ step, hints })),
+  );
+  return steps
+    .map(({ step: [names, shown], hints }) => {
+      const evidence = shown === 0 ? '' : found(first.rule, shown, hints);
+      const tail = evidence === '' ? '' : `; ${evidence}`;
+      return ` ${verb}: policy ${policy} needs ${needs(first.rule, names)}${rest}${tail}`;
+    })
+    .concat(` ${verb}: policy ${policy} needs ${needs(first.rule, 1)}`);
 }
 
-function foundFor(missing: Missing, rule: SignatureRule, shown: number): string {
+/** What to add when signing again, where the shortfall alone does not say it. */
+const HINTS: Partial<Record<Shortfall, string>> = {
+  'no name': `: add -a ${REFERENCE_ANNOTATION}=IMAGE`,
+};
+
+function foundFor(missing: Missing, rule: SignatureRule, shown: number, hints: boolean): string {
   const { findings, circumstances } = missing;
   // Those that do not count come first: what is wrong with them is what can be mended.
   const short = new Set<string>();
@@ -100,7 +112,10 @@ function foundFor(missing: Missing, rule: SignatureRule, shown: number): string 
     if (finding.status !== 'valid' || finding.authority === null) continue;
     const why = shortfallOf(finding, rule, circumstances);
     if (why === null) counted.add(`${finding.authority} (${finding.format})`);
-    else short.add(`${finding.authority} (${finding.format}, ${why})`);
+    else {
+      const hint = hints ? (HINTS[why] ?? '') : '';
+      short.add(`${finding.authority} (${finding.format}, ${why}${hint})`);
+    }
   }
   const entries = [...short, ...counted];
   if (entries.length > 0) return `found ${list(entries, shown)}`;
@@ -110,7 +125,8 @@ function foundFor(missing: Missing, rule: SignatureRule, shown: number): string 
 
 /** `... not signed: policy P needs 2 of a, b; found a (cosign)`. */
 export function notSigned(image: Image, missing: Missing): string {
-  const found = (rule: SignatureRule, shown: number): string => foundFor(missing, rule, shown);
+  const found = (rule: SignatureRule, shown: number, hints: boolean): string =>
+    foundFor(missing, rule, shown, hints);
   return about(image, endings('not signed', missing, found));
 }
 

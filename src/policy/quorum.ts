@@ -20,6 +20,7 @@ export type Shortfall =
   | 'key revoked'
   | 'not asked for'
   | 'wrong format'
+  | 'no name'
   | 'other name'
   | 'no tag'
   | 'other tag'
@@ -91,7 +92,8 @@ export function shortfallOf(
   if (finding.authority === null || !rule.by.includes(finding.authority)) return 'not asked for';
   if (!rule.formats.includes(finding.format)) return 'wrong format';
   const { signed, signedAt, keyId } = finding;
-  if (signed === null || !signedNames.includes(signed.repository)) return 'other name';
+  if (signed === null) return 'no name';
+  if (!signedNames.includes(signed.repository)) return 'other name';
   if (policy.bindTag && tag !== null && signed.tag !== tag) {
     return signed.tag === null ? 'no tag' : 'other tag';
   }

@@ -90,12 +90,24 @@ describe('a decision', () => {
       { signed: { repository: 'registry.example.com/prod/other' as Repository, tag: '1.2' } },
       'security (cosign, other name)',
     ],
-    ['for no name', { signed: null }, 'security (cosign, other name)'],
+    ['for no name', { signed: null }, 'security (cosign, no name)'],
     ['without a key', { keyId: null }, 'security (cosign, key revoked)'],
   ])('does not count a signature that is %s', (_, more, shown) => {
     const decision = judge(governing(), [signed('release-bot'), signed('security', more)]);
     expect(decision.decision).toBe('deny');
     expect(decision.reason.message).toContain(shown);
+  });
+
+  it('says what to add to a signature that names no repository, where the line has room', () => {
+    const alone = governing({ require: [rule({ by: ['release-bot'], atLeast: 1 })] });
+    const found = [signed('release-bot', { signed: null })];
+    expect(judge(alone, found).reason.message).toMatch(
+      /; found release-bot \(cosign, no name: add -a dev\.countersign\.reference=IMAGE\)$/,
+    );
+    const repository = `registry.example.com/prod/${'a'.repeat(90)}` as Repository;
+    const { message } = judge(alone, found, { repository }).reason;
+    expect(message).toMatch(/; found release-bot \(cosign, no name\)$/);
+    expect(message.length).toBeLessThanOrEqual(180);
   });
 
   it('says how many signatures did not verify where nothing else was found', () => {

@@ -126,9 +126,9 @@ export class MemoryEvidence implements EvidenceSink {
   }
 
   async #begin(call: Call): Promise<void> {
-    this.calls.push(call);
+    const index = this.calls.push(call) - 1;
     await turn();
-    this.fault(call, this.calls.length - 1);
+    this.fault(call, index);
   }
 
   #check(digest: Digest, bytes: Uint8Array): void {

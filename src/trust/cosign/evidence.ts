@@ -12,11 +12,12 @@ import { COSIGN_MEDIA, SIGNATURE_ANNOTATION } from './names.ts';
 // RSA-16384 gives 2048 bytes; nothing longer is a signature of a key we accept.
 const SIGNATURE_CHARS = 4096;
 
-/** One layer of a signature manifest, read but not trusted. */
-export interface SignedPayload {
-  /** The payload's digest: it names the evidence. */
+/** One signature with what it is over, read but not trusted. */
+export interface SignedMessage {
+  /** The digest of the blob that it was found in: it names the evidence. */
   readonly digest: Digest;
-  readonly payload: Uint8Array;
+  /** The very bytes that were signed. */
+  readonly message: Uint8Array;
   readonly signature: Uint8Array;
 }
 
@@ -33,7 +34,7 @@ export interface Unread {
 export async function readLayer(
   layer: Descriptor,
   source: EvidenceSource,
-): Promise<Result<SignedPayload> | Unread> {
+): Promise<Result<SignedMessage> | Unread> {
   const bad = (why: string): Result<never> =>
     refuse('ARTIFACT_INVALID', `signature ${shortDigest(layer.digest)}: ${why}`);
   if (layer.mediaType !== COSIGN_MEDIA.simpleSigning) {
@@ -49,21 +50,44 @@ export async function readLayer(
   if (signature === undefined || signature.byteLength === 0) {
     return bad(`expected annotation ${SIGNATURE_ANNOTATION} to be a signature in base64`);
   }
-  const payload = await reading(() => source.blob(layer.digest, layer.size));
-  if ('unread' in payload) {
-    return payload.code === 'TOO_LARGE'
+  const payload = await readContent(layer, source);
+  if ('unread' in payload) return payload;
+  return payload.ok
+    ? ok({ digest: layer.digest, message: payload.value, signature })
+    : bad(payload.refusal.message);
+}
+
+/**
+ * Reads the bytes of a descriptor whose size the caller has bounded. A refusal says what is wrong
+ * with them; `unread` says that the registry could not be asked, or did not tell the truth.
+ */
+export async function readContent(
+  { digest, size }: Descriptor,
+  source: EvidenceSource,
+): Promise<Result<Uint8Array> | Unread> {
+  const bad = (why: string): Result<never> => refuse('ARTIFACT_INVALID', why);
+  const content = await reading(() => source.blob(digest, size));
+  if ('unread' in content) {
+    return content.code === 'TOO_LARGE'
       ? bad('the payload is larger than its descriptor says')
-      : payload;
+      : content;
   }
-  if (payload.value === null) return bad('the registry does not have the payload');
+  if (content.value === null) return bad('the registry does not have the payload');
   // Whatever the source checked: this digest names the evidence in the record, so it is ours to know.
-  if (digestOf(payload.value, algorithmOf(layer.digest)) !== layer.digest) {
-    return { unread: `the registry answered other bytes for ${shortDigest(layer.digest)}` };
-  }
-  if (payload.value.byteLength !== layer.size) {
-    return bad(`expected ${layer.size} bytes of payload, found ${payload.value.byteLength}`);
-  }
-  return ok({ digest: layer.digest, payload: payload.value, signature });
+  if (!isContentOf(content.value, digest)) return otherBytes(digest);
+  if (content.value.byteLength !== size)
+    return bad(`expected ${size} bytes of payload, found ${content.value.byteLength}`);
+  return ok(content.value);
+}
+
+/** True where the bytes have that digest. */
+export function isContentOf(bytes: Uint8Array, digest: Digest): boolean {
+  return digestOf(bytes, algorithmOf(digest)) === digest;
+}
+
+/** What is said of a registry that answers with other bytes than it was asked for. */
+export function otherBytes(digest: Digest): Unread {
+  return { unread: `the registry answered other bytes for ${shortDigest(digest)}` };
 }
 
 /** Calls the source; any failure of it is "could not find out", never an answer. */

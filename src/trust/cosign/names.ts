@@ -10,6 +10,12 @@ export const COSIGN_MEDIA = {
 /** The layer annotation that holds the signature over the layer's bytes, in base64. */
 export const SIGNATURE_ANNOTATION = 'dev.cosignproject.cosign/signature';
 
+/** What cosign says of a DSSE envelope's statement: it is a signature, and nothing but that (cosign 3). */
+export const SIGN_PREDICATE = 'https://sigstore.dev/cosign/sign/v1';
+
+/** The manifest annotation that tells, unsigned, the kind of statement in a bundle. */
+export const PREDICATE_ANNOTATION = 'dev.sigstore.bundle.predicateType';
+
 /** What an artifact tag holds: signatures, or attestations. */
 export type ArtifactKind = 'sig' | 'att';
 

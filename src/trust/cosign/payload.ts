@@ -1,5 +1,5 @@
 import { CountersignError } from '../../lib/errors.ts';
-import type { Json, JsonObject } from '../../lib/json.ts';
+import type { Json } from '../../lib/json.ts';
 import { isCount, isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { Result } from '../../lib/result.ts';
@@ -8,6 +8,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { formatReference, parseReference } from '../../oci/reference.ts';
+import { strictMembers } from '../strict-members.ts';
 
 const TYPE = 'cosign container image signature';
 // 9999-12-31: later instants cannot be written as RFC 3339, and are nobody's signing time.
@@ -137,20 +138,8 @@ function parseOptional(
 const invalid = (why: string): Result<never> => refuse('ARTIFACT_INVALID', `payload: ${why}`);
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 const quote = (value: Json): string => JSON.stringify(value).slice(0, 80);
-
-/** An object with these members, all of them and no other. */
-function exactly(
-  value: Json | undefined,
-  members: readonly string[],
-  name: string,
-): Result<JsonObject> {
-  if (!isObject(value)) return invalid(`expected "${name}" to be an object`);
-  const missing = members.find((member) => !Object.hasOwn(value, member));
-  if (missing !== undefined) return invalid(`expected "${missing}" in "${name}", found none`);
-  const unknown = Object.keys(value).find((member) => !members.includes(member));
-  if (unknown !== undefined) return invalid(`expected no member ${quote(unknown)} in "${name}"`);
-  return ok(value);
-}
+const exactly = (value: Json | undefined, needed: readonly string[], name: string) =>
+  strictMembers(value, { needed }, 'payload', name);
 
 /** True where two payloads claim the same of the same image; when it was said and by which program does not matter. */
 export function sameClaim(a: Payload, b: Payload): boolean {

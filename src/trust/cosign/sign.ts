@@ -143,9 +143,9 @@ async function hasClaim(
     const read = await readLayer(layer, source);
     // A foreign payload that cannot be read keeps nobody from signing: at worst a claim stands there twice.
     if ('unread' in read || !read.ok) return false;
-    const { payload, signature } = read.value;
-    if (!verifySignature(signer.publicKey, payload, signature)) return false;
-    const parsed = parsePayload(payload);
+    const { message, signature } = read.value;
+    if (!verifySignature(signer.publicKey, message, signature)) return false;
+    const parsed = parsePayload(message);
     return parsed.ok && sameClaim(parsed.value, claim);
   });
   return same.includes(true);

@@ -4,6 +4,7 @@ import { ok, refuse } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Descriptor, ImageManifest, Manifest } from '../../oci/manifest.ts';
 import { MEDIA } from '../../oci/media-types.ts';
+import { isBundleType } from '../bundle-type.ts';
 import type { ContentCheck } from './content.ts';
 import {
   checkBundle,
@@ -20,8 +21,6 @@ const EMPTY = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61c
 
 /** The type of Notary Project signatures: of the artifact, or of its config where it was made by notation 1.1 or before. */
 const NOTATION = 'application/vnd.cncf.notary.signature';
-const BUNDLE =
-  /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.[1-3]\+json|\+json;version=0\.[1-3])$/;
 
 /** What layers of a known referrer may be, and how each is checked to be that. */
 const CONTENT: Readonly<Record<string, ContentCheck>> = {
@@ -89,8 +88,8 @@ function checksFor(manifest: ImageManifest): KnownReferrer['layers'] | null {
     return layers.length === 1 && check !== undefined ? [{ layer: first, check }] : null;
   }
   if (!isEmpty) return null;
-  if (BUNDLE.test(artifactType)) {
-    const own = layers.length === 1 && BUNDLE.test(first.mediaType);
+  if (isBundleType(artifactType)) {
+    const own = layers.length === 1 && isBundleType(first.mediaType);
     return own ? [{ layer: first, check: checkBundle }] : null;
   }
   const checks = layers.map((layer) => ({ layer, check: CONTENT[layer.mediaType] }));
