@@ -6,6 +6,7 @@ import { unwrap } from '../src/lib/result.ts';
 import type { RegistryClient } from '../src/oci/client.ts';
 import { createRegistryClient } from '../src/oci/client.ts';
 import { dockerCredentials } from '../src/oci/credentials.ts';
+import type { Retry } from '../src/oci/exchange.ts';
 import type { Reference } from '../src/oci/reference.ts';
 import { parseHost, parseReference, withDefaultTag } from '../src/oci/reference.ts';
 import { tlsFiles } from '../src/oci/tls.ts';
@@ -47,6 +48,7 @@ export function openRegistry(
   flags: RegistryFlags,
   env: NodeJS.ProcessEnv,
   signal?: AbortSignal,
+  retry?: Retry,
 ): RegistryClient {
   const config = dockerConfigFolder(env);
   return createRegistryClient({
@@ -58,6 +60,7 @@ export function openRegistry(
     }),
     allowedRealms: (flags.authHost ?? []).map((host) => unwrap(parseHost(host))),
     ...(signal === undefined ? {} : { signal }),
+    ...(retry === undefined ? {} : { retry }),
   });
 }
 

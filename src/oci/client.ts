@@ -6,6 +6,7 @@ import { unwrap } from '../lib/result.ts';
 import { createAuthorizer } from './authorize.ts';
 import type { BlobUploads } from './blob-upload.ts';
 import { createBlobUploads } from './blob-upload.ts';
+import { listRepositories } from './catalog.ts';
 import type { CredentialSource } from './credentials.ts';
 import { NO_CREDENTIALS } from './credentials.ts';
 import type { Digest } from './digest.ts';
@@ -69,10 +70,20 @@ export interface RegistryClient extends BlobUploads {
   /** The blob's bytes, checked against the digest. Throws TOO_LARGE for more than `maxBytes`. */
   blob(path: string, digest: Digest, maxBytes: number): Promise<Uint8Array | null>;
   hasBlob(path: string, digest: Digest): Promise<boolean>;
-  /** All tags, sorted as the registry sorts them; bounded. */
+  /** All tags, sorted as the registry sorts them; bounded. A repository that the registry does not know has none. */
   tags(path: string): Promise<readonly string[]>;
-  /** Asks the API of a Countersign on the registry's origin: `/api/v1/…`. Throws for 401, 403, 429 and 5xx. */
-  api(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Json): Promise<ApiAnswer>;
+  /** The paths of all repositories; `null` where the registry does not list them. */
+  repositories(): Promise<readonly string[] | null>;
+  /**
+   * Asks the API of a Countersign on the registry's origin: `/api/v1/…`. Throws for 401, 403, 429 and
+   * 5xx. `repeatable` says that a POST may be sent again where the service was busy, as every GET is.
+   */
+  api(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: Json,
+    repeatable?: boolean,
+  ): Promise<ApiAnswer>;
   /** The content of one repository. */
   evidence(path: string): RepositoryContent;
   close(): Promise<void>;
@@ -129,8 +140,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     host,
     ...content,
     ...uploads,
-    tags: (path) => listTags(exchange, repositoryUrl(path, 'tags/list')),
-    api: (method, path, body) => callApi(exchange, method, path, body),
+    tags: async (path) => (await listTags(exchange, path)) ?? [],
+    repositories: () => listRepositories(exchange),
+    api: (method, path, body, repeatable = method === 'GET') =>
+      callApi(exchange, { method, path, body, repeatable }),
     evidence: (path) => ({
       manifest: (reference) => content.manifest(path, reference),
       blob: (digest, maxBytes) => content.blob(path, digest, maxBytes),
@@ -241,11 +254,16 @@ function lies(host: string, expected: Digest, found: Digest): CountersignError {
   );
 }
 
+interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body: Json | undefined;
+  readonly repeatable: boolean;
+}
+
 function callApi(
   exchange: Exchange,
-  method: 'GET' | 'POST' | 'DELETE',
-  path: string,
-  body: Json | undefined,
+  { method, path, body, repeatable }: ApiCall,
 ): Promise<ApiAnswer> {
   if (!path.startsWith('/api/v1/'))
     throw new CountersignError('REQUEST_INVALID', `expected a path under /api/v1/, found ${path}`);
@@ -258,7 +276,7 @@ function callApi(
     },
     ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
     scopes: [],
-    idempotent: method === 'GET',
+    idempotent: repeatable,
   };
   return exchange.request(call, async (answer) => {
     const { status } = answer;

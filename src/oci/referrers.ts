@@ -9,9 +9,9 @@ import type { Exchange, Located } from './exchange.ts';
 import type { Descriptor } from './manifest.ts';
 import { parseManifest } from './manifest.ts';
 import { MEDIA } from './media-types.ts';
+import { nextLink } from './name-list.ts';
 import { resolveLocation } from './origin.ts';
 import { refusalOf } from './refusal.ts';
-import { nextLink } from './tags.ts';
 
 /** The manifests that a registry lists for a subject. */
 export interface ReferrerList {

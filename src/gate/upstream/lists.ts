@@ -9,7 +9,7 @@ import { MEDIA } from '../../oci/media-types.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { ReferrerList } from '../../oci/referrers.ts';
 import { parseReferrers } from '../../oci/referrers.ts';
-import { nextLink } from '../../oci/tags.ts';
+import { nextLink } from '../../oci/name-list.ts';
 import type { Caller } from '../caller.ts';
 import { header, ownPath, readBounded, unavailable } from '../upstream-answer.ts';
 import type { Wire } from './wire.ts';
