@@ -34,9 +34,15 @@ export class Evaluator {
   readonly #ports: GatePorts;
   readonly #flights = new SharedFlight<Decision>(holdsForAll);
   readonly #last: LastFindings;
+  readonly #onAllow: (repository: Repository, digest: Digest) => Promise<void>;
 
-  constructor(ports: GatePorts) {
+  /** `onAllow` is told, and awaited, when evidence that was just read suffices. */
+  constructor(
+    ports: GatePorts,
+    onAllow: (repository: Repository, digest: Digest) => Promise<void> = () => Promise.resolve(),
+  ) {
     this.#ports = ports;
+    this.#onAllow = onAllow;
     this.verdicts = new VerdictCache(ports.now);
     this.#last = new LastFindings(ports.now);
   }
@@ -87,15 +93,29 @@ export class Evaluator {
       this.verdicts.set(key, first, epoch);
       return first;
     }
+    // The evidence is the digest's, whichever tag it is asked by and whatever was revoked since: what
+    // one allow stands on is judged anew for the next question. No question is asked by this key.
+    const byDigest = { ...key, action: 'pull', tag: null, trustRevision: -1 } as const;
+    const near = this.verdicts.get(byDigest);
+    const same =
+      near?.decision === 'allow' ? this.#decide(governing, question, near.findings) : undefined;
+    if (same?.decision === 'allow') {
+      this.verdicts.set(key, same, epoch);
+      return same;
+    }
     const findings = await this.#findings(governing, question);
     const decision = this.#decide(governing, question, findings);
     if (standsOnTrouble(decision)) {
       const last = this.#last.get(key, governing.policy.authGrace, epoch);
       return last === undefined ? decision : this.#decide(governing, question, last);
     }
-    if (holdsForAll(decision)) this.#last.set(key, findings, epoch);
-    else this.#last.delete(key);
     this.verdicts.set(key, decision, epoch);
+    const pulled = this.#decide(governing, { ...question, action: 'pull', tag: null }, findings);
+    if (pulled.decision === 'allow') this.verdicts.set(byDigest, pulled, epoch);
+    if (holdsForAll(decision)) {
+      this.#last.set(key, findings, epoch);
+      await this.#onAllow(question.repository, question.digest);
+    } else this.#last.delete(key);
     return decision;
   }
 

@@ -40,18 +40,19 @@ export class Holds {
     caller: Caller,
   ): Promise<void> {
     this.#gate.evaluator.verdicts.forget(repository, digest);
-    await this.#recordSignatures(registry, repository, digest, caller);
+    const trusted = await this.#recordSignatures(registry, repository, digest, caller);
+    if (trusted) await this.#warm(registry, repository, digest, caller);
     const holds = await this.#gate.ports.store.holds({ repository, digest, states: ['waiting'] });
     for (const hold of holds) await this.consider(registry, hold, caller);
   }
 
-  /** Records whose signatures are there now, with who brought them; the verdict is warm for the first pull. */
+  /** Records whose signatures are there now, with who brought them; true where they suffice. The verdict is warm for the first pull. */
   async #recordSignatures(
     registry: GateRegistry,
     repository: Repository,
     digest: Digest,
     caller: Caller,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const decision = await this.#gate.evaluator.judge({
       registry,
       repository,
@@ -66,6 +67,17 @@ export class Holds {
       .map((fact) => signatureAccepted(fact, caller.name));
     if (events.length > 0)
       await this.#gate.ports.store.commit(events.map((event) => ({ kind: 'event', event })));
+    return decision.decision === 'allow';
+  }
+
+  /** Fetches what was just signed, so that the first pull finds it here; not a reason to fail for the signer. */
+  async #warm(
+    registry: GateRegistry,
+    repository: Repository,
+    digest: Digest,
+    caller: Caller,
+  ): Promise<void> {
+    await this.#gate.fetcher.fetch(registry, repository, digest, caller).catch(() => null);
   }
 
   /** Judges one waiting hold and promotes it if it is trusted now. */
