@@ -35,7 +35,7 @@ export type Admission =
  * Answers a review within `ms` milliseconds. On UPDATE only images that changed are looked at, so
  * that an object whose signer was revoked can still report its status and be deleted. Nothing else in
  * the object or its namespace is: no label or annotation (T-49, T-51), no owner (T-48), no number of
- * replicas (T-45), no deletion under way (T-46). Never rejects.
+ * replicas (T-45), no deletion under way (T-46). Rejects only for what is unexpected.
  */
 export async function admit(
   ports: AdmissionPorts,

@@ -119,17 +119,18 @@ let bodiesBytes = 0;
 /**
  * Reads a bounded body whole; `null` when it is longer than the bound, whatever Content-Length says
  * (T-59). Throws BUSY where bodies under way already take the room that all have together; one that
- * takes too long loses its connection.
+ * takes longer than `ms` loses its connection.
  */
 export async function readBody(
   request: IncomingMessage,
   maxBytes: number,
+  ms = BODY_MS,
 ): Promise<Uint8Array | null> {
   const declared = Number(request.headers['content-length'] ?? '0');
   if (declared > maxBytes) return null;
   const chunks: Buffer[] = [];
   let size = 0;
-  const late = setTimeout(() => request.destroy(), BODY_MS);
+  const late = setTimeout(() => request.destroy(), ms);
   try {
     // Without the iterator's own end, which would take away the connection that the refusal goes out on.
     const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
@@ -138,7 +139,7 @@ export async function readBody(
       bodiesBytes += chunk.length;
       if (size > maxBytes) return null;
       if (bodiesBytes > BODIES_BYTES) {
-        throw new CountersignError('BUSY', 'too many pushes of manifests at once; try again');
+        throw new CountersignError('BUSY', 'too many large requests at once; try again');
       }
       chunks.push(chunk);
     }

@@ -1,6 +1,7 @@
 import { request } from 'undici';
 import { mapParallel } from '../../src/lib/parallel.ts';
 import { MANIFEST_ACCEPT } from '../../src/oci/media-types.ts';
+import { answered, podOf, review as reviewOf } from './admission.ts';
 import type { Service, Site } from './countersign.ts';
 
 /** What each surface says of one pull; they must never differ. */
@@ -8,6 +9,7 @@ export interface Verdicts {
   readonly gateGet: string;
   readonly gateHead: string;
   readonly decisionApi: string;
+  readonly admission: string;
   readonly verify: string;
   readonly verifyOffline: string;
 }
@@ -18,6 +20,7 @@ export function everyone(verdict: 'allow' | 'deny'): Verdicts {
     gateGet: verdict,
     gateHead: verdict,
     decisionApi: verdict,
+    admission: verdict,
     verify: verdict,
     verifyOffline: verdict,
   };
@@ -49,6 +52,7 @@ export async function askEveryone(
     gateGet: await gateSays(gate, 'GET', question),
     gateHead: await gateSays(gate, 'HEAD', question),
     decisionApi: await apiSays(gate, question),
+    admission: await admissionSays(gate, question),
     verify: verify[n] ?? 'nothing',
     verifyOffline: verifyOffline[n] ?? 'nothing',
   }));
@@ -75,6 +79,24 @@ async function apiSays(gate: Service, { path, reference }: Question): Promise<st
   const body = await answer.body.text();
   if (answer.statusCode !== 200) return `${answer.statusCode} ${body}`;
   return (JSON.parse(body) as { decision: string }).decision;
+}
+
+/** What becomes of a Pod with the image: mutation gives a tag its digest, validation has the last word. */
+async function admissionSays(gate: Service, { path, reference }: Question): Promise<string> {
+  const review = async (webhook: string, image: string) => {
+    const answer = await request(`${gate.url}/admission/${webhook}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(reviewOf({ object: podOf(image) })),
+    });
+    return answered({ status: answer.statusCode, text: await answer.body.text() });
+  };
+  const image = `${gate.host}/${path}${reference}`;
+  const mutated = await review('mutate', image);
+  if (!mutated.allowed) return mutated.status?.code === 403 ? 'deny' : JSON.stringify(mutated);
+  const validated = await review('validate', mutated.patch?.[0]?.value ?? image);
+  if (validated.allowed) return 'allow';
+  return validated.status?.code === 403 ? 'deny' : JSON.stringify(validated);
 }
 
 interface Printed {

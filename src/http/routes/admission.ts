@@ -24,7 +24,7 @@ export function admissionRoutes(ports: HttpPorts): FastifyPluginAsync {
   return async (app) => {
     for (const webhook of ['validate', 'mutate'] as const) {
       app.route({
-        method: 'POST',
+        method: app.supportedMethods,
         url: `/admission/${webhook}`,
         // The body is read here, within its own bounds, and not by the framework.
         onRequest: async (request, reply) => {
@@ -68,16 +68,25 @@ async function answered(
 ): Promise<Refused | null> {
   const began = performance.now();
   const { request, response, facts } = at;
+  if (request.method !== 'POST') {
+    response.setHeader('allow', 'POST');
+    return refused('METHOD_NOT_ALLOWED', 'expected POST of an AdmissionReview');
+  }
   if (essence(request.headers['content-type'] ?? '') !== 'application/json')
     return refused('REQUEST_INVALID', 'expected Content-Type: application/json');
-  const bytes = await readBody(request, LIMITS.admissionBodyBytes);
+  const ms = budget(request.url ?? '');
+  const bytes = await readBody(request, LIMITS.admissionBodyBytes, ms);
   if (bytes === null)
     return refused('TOO_LARGE', `expected at most ${LIMITS.admissionBodyBytes} bytes`);
   const review = parseReview(bytes);
   if (!review.ok) return refused(review.refusal.code, review.refusal.message);
   facts.identity = `kubernetes:${review.value.username}`;
-  const left = budget(request.url ?? '') - (performance.now() - began);
-  const admission = await admit(mine, webhook, review.value, Math.max(left, 0));
+  const left = Math.max(ms - (performance.now() - began), 0);
+  // From here on every failure is a denial too: an HTTP error may be one that a cluster ignores (T-52).
+  const admission = await admit(mine, webhook, review.value, left).catch((error: unknown) => {
+    ports.log.error({ error }, 'admission failed');
+    return refusedByFailure(error);
+  });
   const answer = answerOf(review.value.uid, admission);
   if (answer.code !== null) {
     facts.code = answer.code;
