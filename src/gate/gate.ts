@@ -33,7 +33,9 @@ export function createGate(ports: GatePorts): Gate {
   const manifests = new ManifestCache(ports.now);
   const artifacts = new Artifacts(ports.formats, ports.store);
   const links = new Links(ports.store);
-  const evaluator = new Evaluator(ports);
+  const evaluator = new Evaluator(ports, (repository, digest) =>
+    links.admitted(repository, digest),
+  );
   const fetcher = new ManifestFetcher(manifests, links);
   const authoriser = new Authoriser(ports);
   return {

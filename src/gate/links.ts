@@ -12,6 +12,8 @@ import type { Store } from '../store/store.ts';
 export class Links {
   readonly #store: Store;
   readonly #known = new LRUCache<string, true>({ max: 20_000 });
+  /** Manifests whose admission was noted lately: the note only orders parents, and need not be fresh. */
+  readonly #admitted = new LRUCache<string, true>({ max: 20_000, ttl: 3_600_000 });
   // The time limit heals a look that raced with a push; both only ever refuse too much.
   readonly #parents = new LRUCache<string, readonly Digest[]>({ max: 20_000, ttl: 5_000 });
 
@@ -27,6 +29,7 @@ export class Links {
     if (children.length > 0) {
       await this.#store.commit([{ kind: 'edges', repository, parent: digest, children }]);
       this.forget(repository, children);
+      this.#admitted.delete(key);
     }
     this.#known.set(key, true);
   }
@@ -36,7 +39,25 @@ export class Links {
     for (const child of children) this.#parents.delete(`${repository}\n${child}`);
   }
 
-  /** The manifests known to contain a digest in this repository. */
+  /**
+   * Notes that a manifest was admitted, so that it comes first among the parents of what it contains.
+   * Only the order of a search stands on it, so a store that cannot write now changes no decision (T-56).
+   */
+  async admitted(repository: Repository, parent: Digest): Promise<void> {
+    const key = `${repository}\n${parent}`;
+    if (this.#admitted.has(key)) return;
+    try {
+      this.#admitted.set(key, true);
+      const children = await this.#store.children(repository, parent);
+      if (children.length === 0) return;
+      await this.#store.commit([{ kind: 'admitted', repository, parent }]);
+      this.forget(repository, children);
+    } catch {
+      this.#admitted.delete(key);
+    }
+  }
+
+  /** The manifests known to contain a digest in this repository, those that were admitted first. */
   async parents(repository: Repository, child: Digest): Promise<readonly Digest[]> {
     const key = `${repository}\n${child}`;
     const cached = this.#parents.get(key);

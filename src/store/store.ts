@@ -120,6 +120,10 @@ export type Write =
       readonly parent: Digest;
       readonly children: readonly Digest[];
     }
+  /** Remembers that a manifest was admitted now: of a child's parents it comes first (see {@link Store.parents}). */
+  | { readonly kind: 'admitted'; readonly repository: Repository; readonly parent: Digest }
+  /** Remembers that a manifest was admitted now: of a child's parents it comes first (see {@link Store.parents}). */
+  | { readonly kind: 'admitted'; readonly repository: Repository; readonly parent: Digest }
   /** Remembers that a manifest was pushed by digest or tag, for the right to read what is held. */
   | {
       readonly kind: 'pushed';
@@ -196,7 +200,10 @@ export interface Store {
   /** How many holds wait. */
   waiting(): Promise<number>;
   hold(id: number): Promise<Hold | null>;
-  /** The indexes known to contain a manifest in this repository (at most 1000). */
+  /**
+   * The manifests known to contain a digest in this repository (at most 1000): those that were
+   * admitted, the last one first; then the others, as long as they are known, the oldest first.
+   */
   parents(repository: Repository, child: Digest): Promise<readonly Digest[]>;
   /** The manifests that an index is known to contain (at most 1000). */
   children(repository: Repository, parent: Digest): Promise<readonly Digest[]>;

@@ -251,6 +251,40 @@ describe.each(['sqlite'])('the state of a store, kept by %s', (engine) => {
         ).rejects.toEqual(refusal('REQUEST_INVALID'));
       }));
 
+    it('gives the parents of a child in an order that nobody who pushes later changes', () =>
+      withStore(async (store) => {
+        const child = digestFor('child');
+        const edges = (name: string): Write => ({
+          kind: 'edges',
+          repository: repo('app'),
+          parent: digestFor(name),
+          children: [child],
+        });
+        const admitted = (name: string, repository = repo('app')): Write => ({
+          kind: 'admitted',
+          repository,
+          parent: digestFor(name),
+        });
+        const parents = () => store.parents(repo('app'), child);
+        await store.commit([edges('true')]);
+        // More than are ever given: with the true parent among them it could be cut off.
+        for (let round = 0; round < 3; round++) {
+          const junk = Array.from({ length: 500 }, (_, n) => edges(`junk ${round} ${n}`));
+          await store.commit(junk);
+        }
+        await store.commit([edges('true')]);
+        expect((await parents())[0]).toBe(digestFor('true'));
+        await store.commit([edges('late')]);
+        expect(await parents()).not.toContain(digestFor('late'));
+        await store.commit([admitted('late', repo('other')), admitted('unknown')]);
+        expect(await parents()).not.toContain(digestFor('late'));
+        await store.commit([admitted('late')]);
+        expect((await parents()).slice(0, 2)).toEqual([digestFor('late'), digestFor('true')]);
+        await store.commit([admitted('true')]);
+        expect((await parents()).slice(0, 2)).toEqual([digestFor('true'), digestFor('late')]);
+        expect(await store.parents(repo('other'), child)).toEqual([]);
+      }));
+
     it('remembers the newest push of a manifest', () =>
       withStore(async (store) => {
         const push = (at: number): Write => ({

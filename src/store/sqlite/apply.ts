@@ -60,13 +60,15 @@ export class Applier {
               'REQUEST_INVALID',
               `expected at most ${CHILDREN} children of an index, found ${write.children.length}`,
             );
-          for (const child of write.children)
-            this.#run(
-              'INSERT OR IGNORE INTO edge VALUES (?, ?, ?)',
-              write.repository,
-              write.parent,
-              child,
-            );
+          this.#addEdges(write.repository, write.parent, write.children);
+          break;
+        case 'admitted':
+          this.#run(
+            'UPDATE edge SET admitted = ? WHERE repository = ? AND parent = ?',
+            this.#nextEdge(),
+            write.repository,
+            write.parent,
+          );
           break;
         case 'pushed':
           this.#run(
@@ -253,6 +255,18 @@ export class Applier {
       );
     const final = MOVES[to].length === 0;
     this.#run(`UPDATE hold SET state = ?${final ? ", manifest = x''" : ''} WHERE id = ?`, to, id);
+  }
+
+  #addEdges(repository: string, parent: string, children: readonly string[]): void {
+    const sql =
+      'INSERT OR IGNORE INTO edge (repository, parent, child, learned) VALUES (?, ?, ?, ?)';
+    const learned = this.#nextEdge();
+    for (const child of children) this.#run(sql, repository, parent, child, learned);
+  }
+
+  #nextEdge(): number {
+    const row = this.#get('UPDATE store SET edge_count = edge_count + 1 RETURNING edge_count');
+    return Number(row?.['edge_count']);
   }
 
   #revoke(revocation: Revocation, by: string, time: number): void {

@@ -139,8 +139,10 @@ export class Reader {
 
   /** See {@link Store.parents}. */
   parents(repository: Repository, child: Digest): readonly Digest[] {
-    const sql =
-      'SELECT parent FROM edge WHERE repository = ? AND child = ? ORDER BY parent LIMIT ?';
+    // Whoever may push can name a child in any number of indexes: those that were admitted come first,
+    // the last admitted before all, and what was pushed later never comes before what was there.
+    const sql = `SELECT parent FROM edge WHERE repository = ? AND child = ?
+       ORDER BY admitted DESC, learned, parent LIMIT ?`;
     return this.#all(sql, [repository, child, ROWS]).map((row) => row['parent'] as Digest);
   }
 

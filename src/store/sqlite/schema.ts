@@ -118,6 +118,14 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (repository, digest)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Counts what was learned of edges: their order is the one in which they came.
+  ALTER TABLE store ADD COLUMN edge_count INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE edge ADD COLUMN learned INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE edge ADD COLUMN admitted INTEGER NOT NULL DEFAULT 0;
+  DROP INDEX edge_child;
+  CREATE INDEX edge_child ON edge (repository, child, admitted DESC, learned, parent);
+  `,
 ];
 
 function pragma(db: DatabaseSync, name: string): unknown {
