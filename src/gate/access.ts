@@ -24,6 +24,8 @@ type Who = Pick<Caller, 'name' | 'authenticated' | 'loopback'>;
 
 /** The service's own access rules. */
 export interface Access {
+  /** True where there are no identities: pull, push and delete are upstream's to judge. */
+  readonly open: boolean;
   /** True where the rules give the caller the right in the repository (canonical name). Pure. */
   may(caller: Who, right: Right, repository: string): boolean;
   /** True where they give it in every repository of every one of the hosts, those to come included. */
@@ -40,6 +42,7 @@ export function createAccess(rules: readonly AccessRule[], identitiesConfigured:
     rules.filter((rule) => names(rule[right], caller)).flatMap((rule) => rule.repositories);
   const open = (caller: Who, right: Right): boolean => right !== 'admin' || caller.loopback;
   return {
+    open: !identitiesConfigured,
     may: (caller, right, repository) =>
       identitiesConfigured
         ? given(caller, right).some((pattern) => matchesPattern(pattern, repository))

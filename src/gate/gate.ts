@@ -7,6 +7,7 @@ import { ManifestFetcher } from './fetch.ts';
 import { Links } from './links.ts';
 import { ManifestCache } from './manifests.ts';
 import type { GatePorts } from './ports.ts';
+import { Pushers } from './pushers.ts';
 import { HeldReading } from './reading.ts';
 import { Recording } from './recording.ts';
 import { TagResolver } from './resolve.ts';
@@ -23,6 +24,7 @@ export interface Gate {
   readonly children: Children;
   readonly artifacts: Artifacts;
   readonly reading: HeldReading;
+  readonly pushers: Pushers;
   readonly recording: Recording;
   /** Serialises everything that moves one tag: `<repository>\n<tag>`. */
   readonly tagLocks: Mutex;
@@ -49,6 +51,7 @@ export function createGate(ports: GatePorts): Gate {
     children: new Children(ports, artifacts, links, evaluator, fetcher),
     artifacts,
     reading: new HeldReading(ports, evaluator),
+    pushers: new Pushers(ports.access, ports.now),
     recording: new Recording(ports.recorder, ports.counters),
     tagLocks: new Mutex(),
   };

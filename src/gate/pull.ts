@@ -209,12 +209,8 @@ function unknown({ repository }: Asked, reference: string): Refused {
   return refused('MANIFEST_UNKNOWN', `${repository} has no manifest ${reference}`);
 }
 
-/** HEAD of what is not trusted is 404 to those who may push: containerd gives up a push on a 403. */
-function hide(gate: Gate, request: PullRequest, refusal: Refused): Refused {
-  const mayPush =
-    request.caller.authenticated &&
-    gate.ports.access.may(request.caller, 'push', request.repository);
-  return request.method === 'HEAD' && mayPush && refusal.code !== 'CANNOT_VERIFY'
-    ? { ...refusal, status: 404 }
-    : refusal;
+/** HEAD of what is not trusted is 404 to those who push: containerd gives up a push on a 403. */
+function hide(gate: Gate, { method, caller, repository }: PullRequest, refusal: Refused): Refused {
+  if (method !== 'HEAD' || refusal.code === 'CANNOT_VERIFY') return refusal;
+  return gate.pushers.includes(caller, repository) ? { ...refusal, status: 404 } : refusal;
 }

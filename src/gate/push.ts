@@ -1,15 +1,13 @@
-import { held } from '../log/record.ts';
 import { algorithmOf, digestOf, shortDigest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
-import type { Decision } from '../policy/decision.ts';
-import type { Hold } from '../store/store.ts';
 import type { Gate } from './gate.ts';
 import type { PushOutcome, PushRequest, Pushed } from './give.ts';
 import { give } from './give.ts';
 import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
-import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
+import { refused, refusedByFailure } from './outcome.ts';
 import { pushArtifact } from './push-artifact.ts';
+import { pushTag } from './push-tag.ts';
 import { referrerArrived } from './referrers.ts';
 
 /**
@@ -18,113 +16,45 @@ import { referrerArrived } from './referrers.ts';
  */
 export async function push(gate: Gate, holds: Holds, request: PushRequest): Promise<PushOutcome> {
   try {
-    const forbidden = gate.authoriser.check(request.caller, 'push', request.repository);
-    if (forbidden !== null) return forbidden;
-    const parsed = parseManifest(request.bytes, request.contentType);
-    if (!parsed.ok) return refused(parsed.refusal.code, parsed.refusal.message);
-    const { reference } = request;
-    const digest = digestOf(
-      request.bytes,
-      'digest' in reference ? algorithmOf(reference.digest) : 'sha256',
-    );
-    const pushed: Pushed = { ...request, digest, manifest: parsed.value };
-    if ('digest' in reference) {
-      if (digest !== reference.digest) {
-        return refused(
-          'DIGEST_INVALID',
-          `expected content of ${shortDigest(reference.digest)}, found ${shortDigest(digest)}`,
-        );
-      }
-      const outcome = await give(gate, pushed, reference.digest);
-      if (outcome.kind === 'created') await referrerArrived(gate, holds, pushed);
-      return outcome;
-    }
+    const pushed = readPush(gate, request);
+    if ('kind' in pushed) return pushed;
+    const { reference } = pushed;
+    if ('digest' in reference) return await pushDigest(gate, holds, pushed);
     const claimed = gate.artifacts.tagged(reference.tag);
     if (claimed !== null) return await pushArtifact(gate, holds, pushed, reference.tag, claimed);
     return await pushTag(gate, holds, pushed, reference.tag);
   } catch (error) {
-    const failure = refusedByFailure(error);
-    gate.ports.log.warn(
-      { code: failure.code, repository: request.repository, error },
-      'push failed',
-    );
-    return failure;
+    return pushFailed(gate, request, error);
   }
 }
 
-async function pushTag(
-  gate: Gate,
-  holds: Holds,
-  pushed: Pushed,
-  tag: string,
-): Promise<PushOutcome> {
-  const { registry, repository, digest, caller } = pushed;
-  const question = { registry, repository, digest, tag, action: 'push', caller } as const;
-  // An allow, a denial that waits for a signature, or a refusal.
-  const judged = async (): Promise<Decision | Refused> => {
-    const decision = await gate.evaluator.judge(question);
-    if (decision.decision === 'allow') return decision;
-    if (!waits(gate, pushed, decision))
-      return refusedBy(decision, await gate.recording.record(decision, caller));
-    if (!registry.upstreamJudges || caller.authorization === null) return decision;
-    // Promotion would need rights in the registry that only this caller has, now.
-    const message = `${repository} holds pushes, but the gate has no credentials of its own for this registry`;
-    return refused('NOT_TRUSTED', `${message}; sign before pushing, or configure credentials`);
-  };
-  const first = await judged();
-  if ('kind' in first) return first;
-  const waiting = waitingFor(gate, pushed, tag);
-  return gate.tagLocks.run(`${repository}\n${tag}`, async () => {
-    // Again now that it is this push's turn: trust may have been withdrawn while it waited for that.
-    const decision = await judged();
-    if ('kind' in decision) return decision;
-    if (decision.decision === 'deny') return hold(gate, pushed, waiting);
-    await gate.recording.record(decision, caller);
-    await gate.artifacts.alsoImage(repository, digest);
-    const outcome = await holds.givenByPush(waiting, decision, () => give(gate, pushed, tag));
-    gate.tags.forget(repository, tag);
-    if (outcome.kind !== 'created') return outcome;
-    return { ...outcome, warning: warningOf(decision) };
-  });
+/** Reads what is pushed, for a caller with the right to: a strict manifest, of the digest that it is pushed by. */
+export function readPush(gate: Gate, request: PushRequest): Pushed | Refused {
+  const forbidden = gate.authoriser.check(request.caller, 'push', request.repository);
+  if (forbidden !== null) return forbidden;
+  const { reference, bytes } = request;
+  const parsed = parseManifest(bytes, request.contentType);
+  if (!parsed.ok) return refused(parsed.refusal.code, parsed.refusal.message);
+  const digest = digestOf(bytes, 'digest' in reference ? algorithmOf(reference.digest) : 'sha256');
+  if ('digest' in reference && digest !== reference.digest) {
+    return refused(
+      'DIGEST_INVALID',
+      `expected content of ${shortDigest(reference.digest)}, found ${shortDigest(digest)}`,
+    );
+  }
+  return { ...request, digest, manifest: parsed.value };
 }
 
-/** True where a tag that is refused for want of a signature waits for it. */
-function waits(gate: Gate, { registry, repository }: Pushed, decision: Decision): boolean {
-  const rule = gate.evaluator.govern(registry, repository)?.policy.push;
-  return decision.reason.code === 'NOT_TRUSTED' && rule === 'hold';
-}
-
-function waitingFor(gate: Gate, pushed: Pushed, tag: string): Omit<Hold, 'id' | 'state'> {
-  const { repository, digest, bytes, caller, registry } = pushed;
-  const pushedAt = gate.ports.now().getTime();
-  const holdFor = gate.evaluator.govern(registry, repository)?.policy.holdFor ?? 0;
-  const { mediaType } = pushed.manifest;
-  const expiresAt = pushedAt + holdFor;
-  return {
-    repository,
-    tag,
-    digest,
-    mediaType,
-    manifest: bytes,
-    pushedBy: caller.name,
-    pushedAt,
-    expiresAt,
-  };
-}
-
-/** Stores the manifest upstream by digest, and durably remembers which tag waits for it. */
-async function hold(
-  gate: Gate,
-  pushed: Pushed,
-  waiting: Omit<Hold, 'id' | 'state'>,
-): Promise<PushOutcome> {
+/** Stores a manifest under its digest alone. Throws where the store or the registry cannot be reached. */
+export async function pushDigest(gate: Gate, holds: Holds, pushed: Pushed): Promise<PushOutcome> {
   const outcome = await give(gate, pushed, pushed.digest);
-  if (outcome.kind !== 'created') return outcome;
-  await gate.ports.store.commit([
-    { kind: 'hold-add', hold: waiting },
-    { kind: 'event', event: held(waiting) },
-  ]);
-  const name = `${waiting.repository}:${waiting.tag}`;
-  const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}`;
-  return { ...outcome, held: true, warning };
+  if (outcome.kind === 'created') await referrerArrived(gate, holds, pushed);
+  return outcome;
+}
+
+/** Logs what was thrown, and makes the refusal that the client gets. */
+export function pushFailed(gate: Gate, request: PushRequest, error: unknown): Refused {
+  const failure = refusedByFailure(error);
+  gate.ports.log.warn({ code: failure.code, repository: request.repository, error }, 'push failed');
+  return failure;
 }

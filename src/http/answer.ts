@@ -9,6 +9,11 @@ export function printable(text: string, most: number): string {
   return text.replace(/[^\x20-\x7e]+/g, ' ').slice(0, most);
 }
 
+/** The value of a Warning header (distribution-spec, "Warnings"): ten of them stay under its 4096 bytes. */
+export function warningHeader(text: string): string {
+  return `299 - "${printable(text, 300).replace(/["\\]/g, "'")}"`;
+}
+
 /** The body of an OCI error (distribution-spec, "Error Codes"): one error, no detail object (crane and oras print it raw). */
 export function errorBody(code: ErrorCode, message: string): string {
   return `${JSON.stringify({ errors: [{ code: ERRORS[code].oci, message: printable(message, 400) }] })}\n`;

@@ -39,6 +39,10 @@ export function parseRegistryPath(path: string): Result<RegistryRoute> {
   if (/\/\/|\/\.\.?(?:\/|$)/.test(path)) {
     return refuse('PATH_INVALID', 'expected a path without empty or dotted segments');
   }
+  // No component of a name begins with `_` (distribution-spec, "Extensions"): `/v2/_oci/…`, `/v2/_zot/…`.
+  if (/\/_[^/]+\/./.test(path)) {
+    return refuse('EXTENSION_UNKNOWN', 'extensions of the registry are not served by this gate');
+  }
   const match = SUFFIX.exec(path.slice('/v2/'.length));
   if (match === null) return refuse('NOT_FOUND', 'expected a path of the distribution API');
   const [, name = '', kind, last = '', uploads, session = ''] = match;

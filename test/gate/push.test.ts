@@ -142,30 +142,6 @@ describe('a push', () => {
     expect(answer).toMatchObject({ status: 400, code: 'DIGEST_INVALID' });
   });
 
-  it('T-31: with tags in its query is refused, however they are spelled', async () => {
-    const gate = await attacked({ policy: 'push: allow' });
-    const made = await withBlobs(gate, 'a\n');
-    gate.asked();
-    for (const query of [
-      'tag=a',
-      'tag=a&tag=latest',
-      'Tag=a',
-      '%74ag=a',
-      'tag%5B%5D=a',
-      'ns=x&tag=a',
-      'a;tag=b',
-    ]) {
-      for (const reference of [made.digest, '1']) {
-        const answer = await put(gate, `${reference}?${query}`, made.manifest);
-        expect([query, answer.status]).toEqual([query, 400]);
-      }
-    }
-    expect(gate.asked()).toEqual([]);
-    expect((await put(gate, `${made.digest}?ns=registry.example.com`, made.manifest)).status).toBe(
-      201,
-    );
-  });
-
   it('that cannot be judged is 503, is not held and reaches no tag', async () => {
     const gate = await attacked({ policy: 'push: hold' });
     const made = await withBlobs(gate, 'unknown\n');

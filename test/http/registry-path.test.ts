@@ -97,6 +97,11 @@ describe('a path of the registry', () => {
     ['/v2/app/referrers/latest', 'DIGEST_INVALID'],
     ['/v2/app/blobs/uploads/a:b', 'BLOB_UPLOAD_UNKNOWN'],
     [`/v2/${'a/'.repeat(600)}manifests/1`, 'PATH_INVALID'],
+    ['/v2/_oci/ext/discover', 'EXTENSION_UNKNOWN'],
+    ['/v2/_zot/ext/search', 'EXTENSION_UNKNOWN'],
+    ['/v2/_zot/ext/userprefs/x', 'EXTENSION_UNKNOWN'],
+    ['/v2/team/app/_oci/ext/discover', 'EXTENSION_UNKNOWN'],
+    ['/v2/_catalog/tags/list', 'EXTENSION_UNKNOWN'],
   ])('T-30: %s is refused with %s', (path, code) => {
     expect(said(path)).toBe(code);
   });

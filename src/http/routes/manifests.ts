@@ -1,12 +1,11 @@
 import { pull } from '../../gate/pull.ts';
-import { push } from '../../gate/push.ts';
 import { refused } from '../../gate/outcome.ts';
 import { removalRefused, removed, subjectOfRemoved, tagRemoved } from '../../gate/remove.ts';
 import { supersededRemoved } from '../../gate/superseded.ts';
-import { LIMITS } from '../../lib/limits.ts';
+import { shortDigest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { printable } from '../answer.ts';
-import { originOf, readBody } from '../exchange.ts';
+import { accepts, knows } from '../accept.ts';
+import { warningHeader } from '../answer.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { ManifestReference } from '../registry-path.ts';
 import type { RegistryRequest } from './registry-request.ts';
@@ -29,64 +28,27 @@ export async function getManifest(
     caller: r.caller,
   });
   if (outcome.kind !== 'serve') return end(r, outcome);
-  const { manifest, warning } = outcome;
-  r.response.writeHead(200, {
-    'content-type': manifest.mediaType,
-    'content-length': manifest.bytes.byteLength,
-    'docker-content-digest': manifest.digest,
-    etag: `"${manifest.digest}"`,
+  const { bytes, digest, mediaType } = outcome.manifest;
+  const { accept, 'if-none-match': known } = r.request.headers;
+  if (!accepts(accept, mediaType)) {
+    // Registries answer such a client with another manifest of the tag, that is, another digest.
+    const message = `${repository}@${shortDigest(digest)} is of type ${mediaType}, which the Accept header of the request does not take`;
+    return refuse(r, refused('MANIFEST_UNKNOWN', message));
+  }
+  const headers = {
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
     'cache-control': 'private, no-store',
-    ...(warning === null ? {} : { warning: `299 - "${quoted(warning)}"` }),
-  });
-  r.response.end(method === 'GET' ? manifest.bytes : undefined);
-}
-
-/** PUT of a manifest (distribution-spec end-7). */
-export async function putManifest(
-  ports: HttpPorts,
-  r: RegistryRequest,
-  repository: Repository,
-  reference: ManifestReference,
-): Promise<void> {
-  r.facts.reference = 'tag' in reference ? reference.tag : reference.digest;
-  // Tags may hide in the query of newer registries (`?tag=`, T-31): nothing there is passed on.
-  if (hasQuery(r.query))
-    return refuse(
-      r,
-      refused('REQUEST_INVALID', 'expected a manifest push without query parameters'),
-    );
-  // Before the body is read: what a stranger sends takes no room here.
-  const forbidden = ports.gate.authoriser.check(r.caller, 'push', repository);
-  if (forbidden !== null) return refuse(r, forbidden);
-  const bytes = await readBody(r.request, LIMITS.manifestBytes);
-  if (bytes === null)
-    return refuse(r, refused('MANIFEST_TOO_LARGE', 'expected a manifest of at most 4 MiB'));
-  const contentType = r.request.headers['content-type'];
-  if (contentType === undefined)
-    return refuse(
-      r,
-      refused('MANIFEST_INVALID', 'expected a Content-Type that names the manifest type'),
-    );
-  const outcome = await push(ports.gate, ports.holds, {
-    registry: r.registry,
-    repository,
-    reference,
-    contentType,
-    bytes,
-    caller: r.caller,
-  });
-  if (outcome.kind !== 'created') return end(r, outcome);
-  if (outcome.held) r.facts.code = 'HELD';
-  const name = 'tag' in reference ? reference.tag : reference.digest;
-  r.response.writeHead(201, {
-    location: `${originOf(r.request)}/v2/${r.route.kind === 'manifest' ? r.route.path : ''}/manifests/${name}`,
-    'docker-content-digest': outcome.digest,
-    'content-length': 0,
-    // Upstream lists referrers itself: clients then keep no list under a fallback tag (distribution-spec).
-    ...(outcome.subject === null ? {} : { 'oci-subject': outcome.subject }),
-    ...(outcome.warning === null ? {} : { warning: `299 - "${quoted(outcome.warning)}"` }),
-  });
-  r.response.end();
+    ...(outcome.warning === null ? {} : { warning: warningHeader(outcome.warning) }),
+  };
+  // Only here, when all is decided: "not modified" is a yes as well.
+  if (knows(known, digest)) {
+    r.response.writeHead(304, headers).end();
+    return;
+  }
+  const content = { 'content-type': mediaType, 'content-length': bytes.byteLength };
+  r.response.writeHead(200, { ...content, ...headers });
+  r.response.end(method === 'GET' ? bytes : undefined);
 }
 
 /** DELETE of a manifest, tag or blob (distribution-spec end-9, end-10). */
@@ -115,8 +77,3 @@ export async function remove(
     await removed(gate, deletion, subject, gone);
   }
 }
-
-/** containerd adds `ns=` to every request through a mirror; it changes nothing. */
-const hasQuery = (query: string): boolean =>
-  [...new URLSearchParams(query).keys()].some((key) => key !== 'ns');
-const quoted = (text: string): string => printable(text, 300).replace(/["\\]/g, "'");

@@ -3,7 +3,8 @@ import { refused } from '../../gate/outcome.ts';
 import { repositoryOf } from '../../oci/reference.ts';
 import type { HttpPorts } from '../ports.ts';
 import { catalog, list } from './listings.ts';
-import { getManifest, putManifest, remove } from './manifests.ts';
+import { getManifest, remove } from './manifests.ts';
+import { putManifest } from './push-manifest.ts';
 import type { RegistryRequest } from './registry-request.ts';
 import { end, notAllowed, pass, refuse } from './registry-request.ts';
 import { startUpload, upload } from './uploads.ts';
@@ -38,6 +39,7 @@ export async function handleRegistry(ports: HttpPorts, r: RegistryRequest): Prom
           method,
         });
         if (outcome !== null) return end(r, outcome);
+        if (method === 'HEAD') ports.gate.pushers.probed(r.caller, repository.value);
         return pass(r, method, `/v2/${route.path}/blobs/${route.digest}`, false);
       }
       if (method === 'DELETE')

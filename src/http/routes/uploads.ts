@@ -1,3 +1,6 @@
+import { blobRefused } from '../../gate/blobs.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { parseDigest } from '../../oci/digest.ts';
 import { repositoryOf } from '../../oci/reference.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { HttpPorts } from '../ports.ts';
@@ -21,16 +24,28 @@ export async function startUpload(
   }
   const [mount, from] = [asked.get('mount'), asked.get('from')];
   if (mount !== null && from !== null) {
-    // Only what the caller may read can be mounted; else, and where no source is named (registries
-    // then look everywhere), it becomes an ordinary upload (DESIGN 4.3).
+    // Only what the caller could read there can be mounted, or it would be read here; else, and where no
+    // source is named (registries then look everywhere), it becomes an ordinary upload (DESIGN 4.3).
     const source = repositoryOf(r.registry.host, from);
-    if (source.ok && ports.gate.authoriser.check(r.caller, 'pull', source.value) === null) {
-      query.set('mount', mount);
+    const digest = parseDigest(mount);
+    if (source.ok && digest.ok && (await mayRead(ports, r, source.value, digest.value))) {
+      query.set('mount', digest.value);
       query.set('from', from);
     }
   }
   const target = withQuery(`/v2/${path}/blobs/uploads/`, query.toString());
-  return pass(r, 'POST', target, query.has('digest'));
+  await pass(r, 'POST', target, query.has('digest'));
+  noteWrite(ports, r, repository);
+}
+
+async function mayRead(
+  ports: HttpPorts,
+  { registry, caller }: RegistryRequest,
+  repository: Repository,
+  digest: Digest,
+): Promise<boolean> {
+  const read = { registry, repository, digest, method: 'GET', caller } as const;
+  return (await blobRefused(ports.gate, read)) === null;
 }
 
 /** One step of an upload (distribution-spec end-5, end-6, end-13, end-14). */
@@ -46,5 +61,13 @@ export async function upload(
   const refusal = ports.gate.authoriser.check(r.caller, 'push', repository);
   if (refusal !== null) return refuse(r, refusal);
   // The query belongs to upstream's own Location and may be signed: byte-exact.
-  return pass(r, method, withQuery(path, r.query), method === 'PATCH' || method === 'PUT');
+  const writes = method === 'PATCH' || method === 'PUT';
+  await pass(r, method, withQuery(path, r.query), writes);
+  if (writes) noteWrite(ports, r, repository);
+}
+
+/** What upstream took tells that its sender pushes here. */
+function noteWrite(ports: HttpPorts, r: RegistryRequest, repository: Repository): void {
+  const { statusCode } = r.response;
+  if (statusCode === 201 || statusCode === 202) ports.gate.pushers.wrote(r.caller, repository);
 }
