@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
+import type { TestImage } from '../support/image.ts';
 import { buildImage, buildIndex, pushImage } from '../support/image.ts';
 import { tarLayer } from '../support/tar.ts';
+import { answerError } from '../support/wire-server.ts';
 
 const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const status = async (gate: Attacked, digest: Digest, path = 'team/app'): Promise<number> =>
@@ -105,7 +107,7 @@ describe('a child of an index', () => {
     const child = image('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.registry, 'team/app', index, 'multi');
-    await gate.sign('team/app', index.digest);
+    await gate.signBehind('team/app', index.digest);
     gate.asked();
     expect(await status(gate, child.digest)).toBe(200);
     // The next unknown one does not search again for a while: nobody makes the registry work by asking.
@@ -141,5 +143,89 @@ describe('a child of an index', () => {
     gate.asked();
     expect(await status(gate, child.digest)).toBe(403);
     expect(gate.asked().length).toBeLessThan(200);
+  });
+
+  it('T-69: is not hidden by any number of indexes that name it, pushed before or after the signed one', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const child = image('child\n');
+    await pushImage(gate.url, 'team/app', child);
+    const put = async (index: TestImage): Promise<void> => {
+      const answer = await gate.call('PUT', `/v2/team/app/manifests/${index.digest}`, {
+        headers: { 'content-type': index.mediaType },
+        body: index.manifest,
+      });
+      expect(answer.status).toBe(201);
+    };
+    const junk = async (when: string): Promise<void> => {
+      for (let n = 0; n < 70; n++)
+        await put(buildIndex([child], { annotations: { n: `${when} ${n}` } }));
+    };
+    const signed = buildIndex([child]);
+    await junk('before');
+    await put(signed);
+    expect(await status(gate, child.digest)).toBe(403);
+    expect((await gate.sign('team/app', signed.digest)).status).toBe(201);
+    await junk('after');
+    for (let round = 0; round < 2; round++) {
+      gate.later(31_000);
+      gate.asked();
+      expect(await status(gate, child.digest)).toBe(200);
+      // The one that was admitted is looked at first, with a few beside it.
+      expect(gate.asked().length).toBeLessThan(50);
+      await gate.restart();
+    }
+  });
+
+  it('T-69: is admitted on the shortest way up, though a longer one ends before the signed index', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const child = image('child\n');
+    // A long way up to `shared`, and a short one; what is signed is one above it.
+    const ways = [buildIndex([child], { annotations: { way: 'long' } })];
+    for (const level of ['1', '2'])
+      ways.push(buildIndex(ways.slice(-1), { annotations: { level } }));
+    const shared = buildIndex([child, ...ways.slice(-1)], { annotations: { way: 'short' } });
+    const top = buildIndex([shared], { annotations: { top: '' } });
+    await pushImage(gate.url, 'team/app', top);
+    expect((await gate.sign('team/app', top.digest)).status).toBe(201);
+    expect(await status(gate, child.digest)).toBe(200);
+  });
+
+  it('T-57: is neither admitted nor refused for trouble with an index, and its other parents still count', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const child = image('child\n');
+    const [broken, good] = [
+      buildIndex([child], { annotations: { is: 'broken' } }),
+      buildIndex([child], { annotations: { is: 'good' } }),
+    ];
+    for (const index of [broken, good]) await pushImage(gate.url, 'team/app', index);
+    await gate.restart();
+    gate.fault((request, response) => {
+      const hit = request.url?.endsWith(`/manifests/${broken.digest}`) === true;
+      if (hit) answerError(response, 500, 'UNKNOWN', 'trouble');
+      return hit;
+    });
+    expect(await status(gate, child.digest)).toBe(503);
+    expect((await gate.sign('team/app', good.digest)).status).toBe(201);
+    expect(await status(gate, child.digest)).toBe(200);
+  });
+
+  it('T-57: is not refused for trouble in the search for its parents, which is repeated at once', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const child = image('child\n');
+    const index = buildIndex([child]);
+    await pushImage(gate.registry, 'team/app', index, 'multi');
+    await gate.signBehind('team/app', index.digest);
+    for (const trouble of [429, 500]) {
+      gate.fault((request, response) => {
+        const hit =
+          request.url?.endsWith('/manifests/multi') === true ||
+          request.url?.endsWith(`/manifests/${index.digest}`) === true;
+        if (hit) answerError(response, trouble, 'UNKNOWN', 'trouble');
+        return hit;
+      });
+      expect([trouble, await status(gate, child.digest)]).toEqual([trouble, 503]);
+    }
+    gate.fault(null);
+    expect(await status(gate, child.digest)).toBe(200);
   });
 });
