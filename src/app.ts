@@ -184,7 +184,7 @@ async function openRegistries(
     const upstream =
       one.upstream === 'embedded'
         ? await openEmbedded(config, log, closers)
-        : openUpstream(upstreamOptions(one, one.upstream, config));
+        : openUpstream(upstreamOptions(one, one.upstream, config, log));
     closers.add(() => upstream.close());
     const upstreamJudges = one.upstream !== 'embedded' && config.identities === null;
     out.push({ host: one.host, aliases: one.aliases, upstream, upstreamJudges });
@@ -192,8 +192,14 @@ async function openRegistries(
   return out;
 }
 
-function upstreamOptions(one: RegistryConfig, url: URL, config: Config): UpstreamOptions {
+function upstreamOptions(
+  one: RegistryConfig,
+  url: URL,
+  config: Config,
+  log: Logger,
+): UpstreamOptions {
   return {
+    log,
     origin: url.origin,
     passCredentials: config.identities === null,
     tls: one.tls,

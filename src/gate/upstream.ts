@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import type { Logger } from '../lib/logger.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
 import type { TlsMaterial } from '../oci/tls.ts';
@@ -25,6 +26,8 @@ export interface UpstreamOptions {
   readonly realm?: Endpoint;
   /** Other hosts on which upstream keeps blobs: its redirects there are followed here. */
   readonly storage?: readonly Endpoint[];
+  /** Where it is said why upstream cannot be asked. */
+  readonly log?: Logger;
   /** True where clients' own Authorization headers are meant for upstream. */
   readonly passCredentials: boolean;
 }

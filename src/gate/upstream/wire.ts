@@ -4,6 +4,7 @@ import { header, ownPath, unavailable } from '../upstream-answer.ts';
 import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
 import type { PooledRequest } from './authorised.ts';
 import { Authorised } from './authorised.ts';
+import { Complaints } from './complaints.ts';
 import { openPool } from './pools.ts';
 import { readsBlob } from './scopes.ts';
 import { isRedirect, Storage } from './storage.ts';
@@ -28,6 +29,7 @@ export class Wire {
   readonly #small: Pool;
   readonly #streams: Pool;
   readonly #authorised: Authorised;
+  readonly #complaints: Complaints;
 
   constructor(options: UpstreamOptions) {
     this.origin = options.origin;
@@ -36,6 +38,7 @@ export class Wire {
     this.#streams = openPool(options, 128);
     this.#storage = new Storage(options.storage ?? []);
     this.#authorised = new Authorised(options);
+    this.#complaints = new Complaints(options.log, options.origin);
   }
 
   /** See {@link Upstream.tokenServer}. */
@@ -53,7 +56,15 @@ export class Wire {
    * came, and for a 401 that is meant for the gate. Redirects of reads are followed on upstream's own
    * origin, those of blobs also to its storage: a manifest from elsewhere is none of this registry.
    */
-  async ask({ method, path, headers, caller, body }: Ask): Promise<Dispatcher.ResponseData> {
+  async ask(ask: Ask): Promise<Dispatcher.ResponseData> {
+    try {
+      return await this.#ask(ask);
+    } catch (error) {
+      throw this.#complaints.about(error);
+    }
+  }
+
+  async #ask({ method, path, headers, caller, body }: Ask): Promise<Dispatcher.ResponseData> {
     const request: PooledRequest = {
       pool: this.#small,
       method,
@@ -83,9 +94,13 @@ export class Wire {
    */
   async stream(given: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
     const request: PooledRequest = { ...given, pool: this.#streams };
-    const response = await this.#authorised.send(request, caller);
-    const follow = isRedirect(response.statusCode) && readsBlob(given.method, given.path);
-    return follow ? this.#follow(request, response, caller) : response;
+    try {
+      const response = await this.#authorised.send(request, caller);
+      const follow = isRedirect(response.statusCode) && readsBlob(given.method, given.path);
+      return follow ? await this.#follow(request, response, caller) : response;
+    } catch (error) {
+      throw this.#complaints.about(error);
+    }
   }
 
   /** Drops all connections. */
