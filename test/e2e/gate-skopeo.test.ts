@@ -15,7 +15,7 @@ import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
 gateCases(skopeoClient('skopeo'));
-gateCases(skopeoClient('skopeo-1.18'));
+gateCases(skopeoClient('skopeo-1.18'), ['docker-registry']);
 
 const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 

@@ -12,8 +12,8 @@ export interface GateClient {
   /** The programs whose versions the client matrix names: the client, and the engine that speaks for it. */
   readonly programs: readonly ClientName[];
   /**
-   * True where the gate must know the client to let it push what is not signed: oras reads back what
-   * it has just put, which only an identity with the right to push may.
+   * True where the gate must know the client: oras reads back what it has just put, which only an
+   * identity with the right to push may; containerd asks for a tag before it pushes it.
    */
   readonly identified?: boolean;
   /** True where it says "not found" of every 404, whatever the registry says. */

@@ -15,6 +15,8 @@ export function ctrClient(cli: 'ctr' | 'ctr-new'): GateClient {
     needs: [cli, daemon],
     programs: [daemon],
     hides404: true,
+    // It asks for a tag before it pushes it. Of who is nobody, the gate cannot tell a push from a pull.
+    identified: true,
     start: async (scope) => {
       const folder = join(scope.folder(), cli);
       const containerd = scope.own(await startContainerd(folder, daemon));

@@ -25,6 +25,8 @@ function client(cli: ClientName, engines: readonly ClientName[], store: ImageSto
     needs: [cli, ...engines, 'busybox'],
     programs: [cli, ...engines.filter((name) => name.startsWith('dockerd'))],
     hides404: store === 'containerd',
+    // As containerd, it asks for a tag before it pushes it.
+    identified: store === 'containerd',
     start: async (scope) => {
       const folder = join(scope.folder(), cli);
       const engine = scope.own(await startDockerd(folder, { store }));
