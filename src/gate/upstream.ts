@@ -26,6 +26,8 @@ export interface UpstreamOptions {
   readonly realm?: Endpoint;
   /** Other hosts on which upstream keeps blobs: its redirects there are followed here. */
   readonly storage?: readonly Endpoint[];
+  /** How long to wait for headers, and between two pieces of a body, in ms; the usual times where not given. */
+  readonly timeouts?: { readonly headers: number; readonly body: number };
   /** Where it is said why upstream cannot be asked. */
   readonly log?: Logger;
   /** True where clients' own Authorization headers are meant for upstream. */

@@ -43,7 +43,7 @@ export async function headManifest(
   caller: Caller,
 ): Promise<HeadAnswer> {
   const response = await ask(wire, 'HEAD', path, reference, caller);
-  if (response.statusCode !== 200) return otherThan200(response);
+  if (response.statusCode !== 200) return withBody(await otherThan200(response));
   await response.body.dump();
   const claimed = header(response, 'docker-content-digest');
   if (claimed !== undefined && isDigest(claimed)) return { kind: 'found', digest: claimed };
@@ -116,4 +116,20 @@ async function otherThan200(
     return relayed(response);
   await response.body.dump();
   throw unavailable(`answered ${response.statusCode} for a manifest`);
+}
+
+/** The code that clients print for an answer that is not ours (distribution-spec, "Error Codes"). */
+const CODES: Readonly<Record<number, string>> = {
+  401: 'UNAUTHORIZED',
+  403: 'DENIED',
+  429: 'TOOMANYREQUESTS',
+};
+
+/** An answer to HEAD has no body, but the client that asked by GET prints one. */
+function withBody<T extends { readonly kind: string }>(answer: T | Relayed): T | Relayed {
+  if (answer.kind !== 'relay' || !('status' in answer)) return answer;
+  const code = CODES[answer.status] ?? 'UNKNOWN';
+  const message = `the registry behind the gate answered ${answer.status}`;
+  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`);
+  return { ...answer, headers: { ...answer.headers, 'content-type': 'application/json' }, body };
 }

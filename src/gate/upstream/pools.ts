@@ -8,14 +8,14 @@ const BODY_IDLE_TIMEOUT = 120_000;
 
 /** Makes the connections to one origin, at most so many at a time; nothing is sent yet. */
 export function openPool(
-  options: Pick<UpstreamOptions, 'origin' | 'socketPath' | 'tls'>,
+  options: Pick<UpstreamOptions, 'origin' | 'socketPath' | 'tls' | 'timeouts'>,
   connections: number,
 ): Pool {
   return new Pool(options.origin, {
     connections,
     pipelining: 1,
-    headersTimeout: HEADERS_TIMEOUT,
-    bodyTimeout: BODY_IDLE_TIMEOUT,
+    headersTimeout: options.timeouts?.headers ?? HEADERS_TIMEOUT,
+    bodyTimeout: options.timeouts?.body ?? BODY_IDLE_TIMEOUT,
     allowH2: false,
     connect: {
       timeout: 10_000,
