@@ -7,7 +7,7 @@ import { askedBy } from '../policy/match.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
-import { evidenceSource } from './evidence.ts';
+import { evidenceSource, rememberingPayloads } from './evidence.ts';
 import { LastFindings } from './last-findings.ts';
 import type { GatePorts, GateRegistry } from './ports.ts';
 import { readerOf } from './reader.ts';
@@ -135,7 +135,9 @@ export class Evaluator {
     const names = new Set(asked.authorities);
     const wanted = new Set(asked.formats);
     const authorities = this.#ports.authorities().filter((authority) => names.has(authority.name));
-    const source = evidenceSource(question.registry, question.repository, question.caller);
+    const source = rememberingPayloads(
+      evidenceSource(question.registry, question.repository, question.caller),
+    );
     const subject = { repository: question.repository, digest: question.digest };
     const found = await Promise.all(
       this.#ports.formats

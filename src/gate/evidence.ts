@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import { CountersignError } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { EvidenceSource } from '../trust/format.ts';
@@ -29,5 +31,24 @@ export function evidenceSource(
     },
     blob: (digest, maxBytes) => upstream.blob(path, digest, maxBytes, caller),
     referrers: (digest) => upstream.referrers(path, digest, caller),
+  };
+}
+
+/** Payloads that are remembered while one subject's evidence is looked at. */
+const PAYLOADS = 64;
+
+/** The source, asked once for each small blob: the signatures of one image often share one payload. */
+export function rememberingPayloads(source: EvidenceSource): EvidenceSource {
+  const payloads = new LRUCache<string, Promise<Uint8Array | null>>({ max: PAYLOADS });
+  return {
+    manifest: (reference) => source.manifest(reference),
+    referrers: (digest) => source.referrers(digest),
+    blob(digest, maxBytes) {
+      if (maxBytes > LIMITS.payloadBytes) return source.blob(digest, maxBytes);
+      const key = `${digest} ${maxBytes}`;
+      const known = payloads.get(key) ?? source.blob(digest, maxBytes);
+      payloads.set(key, known);
+      return known;
+    },
   };
 }

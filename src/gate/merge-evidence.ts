@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/manifest.ts';
 import { askedBy } from '../policy/match.ts';
 import type { EvidenceSource, SignatureFormat, StoredArtifact } from '../trust/format.ts';
+import { rememberingPayloads } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { Pushed } from './give.ts';
 
@@ -26,7 +27,7 @@ export function signerOf(
   const governing = gate.evaluator.govern(registry, repository);
   const names = new Set(governing === null ? [] : askedBy(governing).authorities);
   const authorities = gate.ports.authorities().filter((one) => names.has(one.name));
-  const reading = remembering(source);
+  const reading = rememberingPayloads(source);
   return async (one) => {
     if (authorities.length === 0) return null;
     // Verifying hundreds of signatures must not keep everybody else waiting.
@@ -53,19 +54,5 @@ function onlyThis(one: OneEvidence, source: EvidenceSource): EvidenceSource {
       descriptors: one.kind === 'referrer' ? [one.descriptor] : [],
       complete: true,
     }),
-  };
-}
-
-/** The source, asked once for each blob: signatures of one image share their payload. */
-function remembering(source: EvidenceSource): EvidenceSource {
-  const blobs = new Map<Digest, Promise<Uint8Array | null>>();
-  return {
-    manifest: (reference) => source.manifest(reference),
-    referrers: (digest) => source.referrers(digest),
-    blob(digest, maxBytes) {
-      const known = blobs.get(digest) ?? source.blob(digest, maxBytes);
-      blobs.set(digest, known);
-      return known;
-    },
   };
 }

@@ -66,12 +66,12 @@ export function buildReferrer(
   };
 }
 
-/** The in-toto statement that cosign 3 signs. */
-export function statementFor(subject: Digest): Buffer {
+/** The in-toto statement that cosign 3 signs; `name` as a signer gives the repository. */
+export function statementFor(subject: Digest, name?: string): Buffer {
   return Buffer.from(
     JSON.stringify({
       _type: 'https://in-toto.io/Statement/v1',
-      subject: [{ digest: { sha256: hexOf(subject) } }],
+      subject: [{ ...(name === undefined ? {} : { name }), digest: { sha256: hexOf(subject) } }],
       predicateType: 'https://sigstore.dev/cosign/sign/v1',
       predicate: {},
     }),
@@ -91,11 +91,15 @@ export async function envelopeOver(statement: Buffer, signer: TestSigner): Promi
 }
 
 /** A key-based Sigstore bundle for the subject, as cosign 3 attaches it. */
-export async function buildBundle(subject: Digest, signer: TestSigner): Promise<TestReferrer> {
+export async function buildBundle(
+  subject: Digest,
+  signer: TestSigner,
+  name?: string,
+): Promise<TestReferrer> {
   const bundle = {
     mediaType: BUNDLE,
     verificationMaterial: { publicKey: { hint: '' } },
-    dsseEnvelope: await envelopeOver(statementFor(subject), signer),
+    dsseEnvelope: await envelopeOver(statementFor(subject, name), signer),
   };
   return buildReferrer(subject, BUNDLE, Buffer.from(JSON.stringify(bundle)));
 }

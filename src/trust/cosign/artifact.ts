@@ -23,6 +23,8 @@ const LAYER_BYTES: Readonly<Record<ArtifactKind, number>> = {
   att: LIMITS.attestationBytes,
 };
 
+// cosign's config names every layer twice: enough for as many as a manifest may have.
+const CONFIG_BYTES = 256 * 1024;
 // Fetched at a time, and all together, when an artifact is checked.
 const WIDTH = 4;
 const TOTAL_BYTES = 64 * 1024 * 1024;
@@ -71,9 +73,9 @@ function checkShape(
     return invalid(`expected an OCI image manifest, found ${manifest.mediaType}`);
   }
   const { config, layers } = manifest;
-  if (config.mediaType !== MEDIA.ociConfig || config.size > LIMITS.payloadBytes) {
+  if (config.mediaType !== MEDIA.ociConfig || config.size > CONFIG_BYTES) {
     return invalid(
-      `expected a config of type ${MEDIA.ociConfig} and at most ${LIMITS.payloadBytes} bytes, found ${config.mediaType.slice(0, 100)} of ${config.size}`,
+      `expected a config of type ${MEDIA.ociConfig} and at most ${CONFIG_BYTES} bytes, found ${config.mediaType.slice(0, 100)} of ${config.size}`,
     );
   }
   if (manifest.subject !== undefined && manifest.subject.digest !== subject) {

@@ -134,7 +134,7 @@ describe('a signature tag', () => {
     [
       'a large config',
       tagOf(subject),
-      { config: { ...config, size: 70_000 }, layers: [sig(good)] },
+      { config: { ...config, size: 300_000 }, layers: [sig(good)] },
       'config',
     ],
     [
