@@ -190,7 +190,8 @@ function keepingLogger(): { readonly log: Logger; readonly text: () => string } 
   return { log: { info: keep, warn: keep, error: keep }, text: () => lines.join('\n') };
 }
 
-function pass(registry: string, request: IncomingMessage, response: ServerResponse): void {
+/** Passes a request on to a registry (`http://host:port`) and its answer back. */
+export function pass(registry: string, request: IncomingMessage, response: ServerResponse): void {
   const { host, ...headers } = request.headers;
   void host;
   const { hostname, port } = new URL(registry);
