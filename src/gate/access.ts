@@ -28,6 +28,8 @@ export interface Access {
   readonly open: boolean;
   /** True where the rules give the caller the right in the repository (canonical name). Pure. */
   may(caller: Who, right: Right, repository: string): boolean;
+  /** True where they give it in any repository at all. */
+  mayAnywhere(caller: Who, right: Right): boolean;
   /** True where they give it in every repository of every one of the hosts, those to come included. */
   mayEverywhere(caller: Who, right: Right, hosts: readonly string[]): boolean;
 }
@@ -47,6 +49,8 @@ export function createAccess(rules: readonly AccessRule[], identitiesConfigured:
       identitiesConfigured
         ? given(caller, right).some((pattern) => matchesPattern(pattern, repository))
         : open(caller, right),
+    mayAnywhere: (caller, right) =>
+      identitiesConfigured ? given(caller, right).length > 0 : open(caller, right),
     mayEverywhere(caller, right, hosts) {
       if (!identitiesConfigured) return open(caller, right);
       const texts = given(caller, right).map((pattern) => pattern.text);

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifPresent } from './durable.ts';
 import { MANIFESTS } from './layout.ts';
-import type { PageQuery } from './paging.ts';
+import type { PageQuery } from '../oci/paging.ts';
 
 /**
  * Names repositories that have (had) manifests, in the order of their full names, one page: at most

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
-import { PAGE_LIMIT } from '../../src/registry/paging.ts';
+import { PAGE_LIMIT } from '../../src/oci/paging.ts';
 import { fresh, targetAt } from '../support/conformance/target.ts';
 import type { Called } from '../support/http-call.ts';
 import { call } from '../support/http-call.ts';

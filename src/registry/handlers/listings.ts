@@ -4,8 +4,8 @@ import { MEDIA } from '../../oci/media-types.ts';
 import type { Answer } from '../answer.ts';
 import { errorAnswer, jsonAnswer, refusalAnswer } from '../answer.ts';
 import { listRepositories } from '../catalog.ts';
-import type { PageQuery } from '../paging.ts';
-import { nextLink, parsePage } from '../paging.ts';
+import type { PageQuery } from '../../oci/paging.ts';
+import { pageLink, parsePage } from '../../oci/paging.ts';
 import { compareTags } from '../tags.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -63,7 +63,7 @@ export async function getReferrers(
       ...(artifactType === undefined ? {} : { 'OCI-Filters-Applied': 'artifactType' }),
       ...(page.next === undefined
         ? {}
-        : { Link: nextLink(`/v2/${path}/referrers/${subject}`, { ...type, last: page.next }) }),
+        : { Link: pageLink(`/v2/${path}/referrers/${subject}`, { ...type, last: page.next }) }),
     },
   );
 }
@@ -76,5 +76,5 @@ function link(
 ): Readonly<Record<string, string>> {
   const last = shown.at(-1);
   if (last === undefined || rest.length <= shown.length) return {};
-  return { Link: nextLink(path, { last, n: String(n) }) };
+  return { Link: pageLink(path, { last, n: String(n) }) };
 }

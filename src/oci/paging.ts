@@ -27,6 +27,6 @@ export function parsePage(query: URLSearchParams): Result<PageQuery> {
 }
 
 /** The `Link` header to the next page (RFC 8288), relative so that it is right behind any proxy. */
-export function nextLink(path: string, query: Readonly<Record<string, string>>): string {
+export function pageLink(path: string, query: Readonly<Record<string, string>>): string {
   return `<${path}?${new URLSearchParams(query).toString()}>; rel="next"`;
 }
