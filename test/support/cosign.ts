@@ -51,3 +51,52 @@ export function cosignVerify(name: CosignName, image: string, publicKey: string)
   const args = ['verify', '--insecure-ignore-tlog', ...HTTP, ...CLASSIC[name].verify];
   return run(clientPath(name), [...args, '--key', publicKey, image]);
 }
+
+const ALONE = ['--use-signing-config=false', '--tlog-upload=false', ...HTTP];
+
+/** Signs with cosign 3 as it does by default, in a Sigstore bundle, without a transparency log; `extra` for credentials. */
+export function cosignSignBundle(
+  image: string,
+  key: CosignKey,
+  annotations: Readonly<Record<string, string>> = {},
+  extra: readonly string[] = [],
+): Promise<Ran> {
+  const said = Object.entries(annotations).flatMap(([name, value]) => ['-a', `${name}=${value}`]);
+  const args = ['sign', '--yes', ...ALONE, '--key', key.privateKey, ...said, ...extra, image];
+  return run(clientPath('cosign-3'), args, { env: { COSIGN_PASSWORD: PASSWORD } });
+}
+
+/** Attests with cosign 3, in a Sigstore bundle; `predicate` is a file. */
+export function cosignAttestBundle(
+  image: string,
+  key: CosignKey,
+  type: string,
+  predicate: string,
+): Promise<Ran> {
+  const args = ['attest', '--yes', ...ALONE, '--key', key.privateKey];
+  return run(clientPath('cosign-3'), [...args, '--type', type, '--predicate', predicate, image], {
+    env: { COSIGN_PASSWORD: PASSWORD },
+  });
+}
+
+/** Verifies with cosign 3 as it does by default: by bundles, where there are any. */
+export function cosignVerifyBundle(image: string, publicKey: string): Promise<Ran> {
+  const args = ['verify', '--private-infrastructure', ...HTTP, '--key', publicKey, image];
+  return run(clientPath('cosign-3'), args);
+}
+
+/** Signs with cosign 3 as it does by default: a Sigstore bundle, attached as a referrer; no transparency log. */
+export function cosignSignBundle(image: string, key: CosignKey): Promise<Ran> {
+  const offline = ['--use-signing-config=false', '--tlog-upload=false'];
+  return run(
+    clientPath('cosign-3'),
+    ['sign', '--yes', ...offline, ...HTTP, '--key', key.privateKey, image],
+    { env: { COSIGN_PASSWORD: PASSWORD } },
+  );
+}
+
+/** Verifies with cosign 3 as it does by default: by bundles. */
+export function cosignVerifyBundle(image: string, publicKey: string): Promise<Ran> {
+  const offline = ['--private-infrastructure', '--insecure-ignore-tlog'];
+  return run(clientPath('cosign-3'), ['verify', ...offline, ...HTTP, '--key', publicKey, image]);
+}

@@ -7,7 +7,10 @@ export function describeInspected(name: string, images: readonly Inspected[]): s
   const lines = images.flatMap(({ tag, digest, signatures, others, problems }) => [
     `  ${tag ?? '-'}  ${digest}${signatures.length === 0 ? '  not signed by anybody known' : ''}`,
     ...signatures.map(({ signer, keyId, format, repository, tag: named, signedAt }) => {
-      const as = repository === null ? '' : ` as ${repository}${named === null ? '' : `:${named}`}`;
+      const as =
+        repository === null
+          ? ', names no repository'
+          : ` as ${repository}${named === null ? '' : `:${named}`}`;
       return `    ${signer}, key ${keyId.slice(0, 12)}, ${format}${as}${signedAt === null ? '' : ` at ${signedAt}`}`;
     }),
     ...(others === 0 ? [] : [`    ${others} more that no known key verifies`]),
