@@ -1,19 +1,10 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/lib/json.ts';
 import type { ReviewParts } from '../support/admission.ts';
-import {
-  WORKLOADS,
-  answered,
-  container,
-  patched,
-  pod,
-  podOf,
-  review,
-} from '../support/admission.ts';
+import { WORKLOADS, ask, container, patched, pod, podOf } from '../support/admission.ts';
 import type { Answered } from '../support/admission.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
-import type { Called } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
 import { buildImage, pushImage } from '../support/image.ts';
 import { tarLayer } from '../support/tar.ts';
@@ -21,24 +12,13 @@ import { tarLayer } from '../support/tar.ts';
 const image = (content: string): TestImage => buildImage({ layers: [tarLayer({ content })] });
 const SIGNED = image('signed\n');
 const UNSIGNED = image('unsigned\n');
+const EVIL = UNSIGNED.digest;
 const JSON_TYPE = { 'content-type': 'application/json' };
-const AS_KUBERNETES = { ...JSON_TYPE, host: 'countersign.countersign.svc' };
 
-function send(
-  gate: Attacked,
-  webhook: string,
-  body: JsonObject | string,
-  query = '?timeout=10s',
-): Promise<Called> {
-  return gate.call('POST', `/admission/${webhook}${query}`, {
-    headers: AS_KUBERNETES,
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
-}
-const validate = async (gate: Attacked, parts: ReviewParts): Promise<Answered> =>
-  answered(await send(gate, 'validate', review(parts)));
-const mutate = async (gate: Attacked, parts: ReviewParts): Promise<Answered> =>
-  answered(await send(gate, 'mutate', review(parts)));
+const validate = (gate: Attacked, parts: ReviewParts): Promise<Answered> =>
+  ask(gate, 'validate', parts);
+const mutate = (gate: Attacked, parts: ReviewParts): Promise<Answered> =>
+  ask(gate, 'mutate', parts);
 
 describe('admission of Kubernetes', () => {
   const attacked = attackedGates();
@@ -169,22 +149,24 @@ describe('admission of Kubernetes', () => {
     ]);
   });
 
-  it.each(WORKLOADS)('T-50: pins and judges the images of a bare $kind', async (workload) => {
+  it('pins and judges the images of every built-in workload, each in its own place', async () => {
     const gate = await stage();
-    const about = (name: string): ReviewParts => ({
-      group: workload.group,
-      kind: workload.kind,
-      object: workload.object({ containers: [container(`${gate.host}/team/app${name}`)] }),
-    });
-    expect((await mutate(gate, about(':1'))).patch).toEqual([
-      {
-        op: 'replace',
-        path: `${workload.at}/containers/0/image`,
-        value: `${gate.host}/team/app:1@${SIGNED.digest}`,
-      },
-    ]);
-    expect((await validate(gate, about(`@${SIGNED.digest}`))).allowed).toBe(true);
-    expect((await validate(gate, about(`@${UNSIGNED.digest}`))).allowed).toBe(false);
+    for (const workload of WORKLOADS) {
+      const about = (name: string): ReviewParts => ({
+        group: workload.group,
+        kind: workload.kind,
+        object: workload.object({ containers: [container(`${gate.host}/team/app${name}`)] }),
+      });
+      expect((await mutate(gate, about(':1'))).patch).toEqual([
+        {
+          op: 'replace',
+          path: `${workload.at}/containers/0/image`,
+          value: `${gate.host}/team/app:1@${SIGNED.digest}`,
+        },
+      ]);
+      expect((await validate(gate, about(`@${SIGNED.digest}`))).allowed).toBe(true);
+      expect((await validate(gate, about(`@${UNSIGNED.digest}`))).allowed).toBe(false);
+    }
   });
 
   it('a revoked tag is not pinned, and a revoked digest not let through', async () => {
@@ -279,5 +261,40 @@ describe('admission of Kubernetes', () => {
     expect((await validate(gate, about(`app@${UNSIGNED.digest}`))).allowed).toBe(false);
     expect((await mutate(gate, about('app:2'))).allowed).toBe(false);
     expect(await count()).toBe(before);
+  });
+
+  it('what mutation made of a Pod, validation lets through, and mutation leaves as it is', async () => {
+    const gate = await stage();
+    const name = fc.constantFrom(
+      ...[':1', '', `@${SIGNED.digest}`, ':2', ':gone', `:1@${UNSIGNED.digest}`].map(
+        (reference) => `${gate.host}/team/app${reference}`,
+      ),
+      'nginx',
+      'Not/An/Image',
+    );
+    await pushImage(gate.registry, 'team/app', SIGNED, 'latest');
+    const containers = fc.uniqueArray(
+      fc.record({ name: fc.stringMatching(/^[a-z]{1,4}$/), image: name }),
+      { maxLength: 3, selector: (one) => one.name },
+    );
+    let through = 0;
+    await fc.assert(
+      fc.asyncProperty(containers, containers, async (initContainers, mains) => {
+        const object = pod({ initContainers, containers: mains });
+        const first = await mutate(gate, { object });
+        if (!first.allowed) {
+          expect(first.patch).toBeUndefined();
+          return;
+        }
+        const after = patched(object, first.patch);
+        expect((await mutate(gate, { object: after })).patch).toBeUndefined();
+        const images = [...initContainers, ...mains].map((one) => one.image);
+        const good = images.every((one) => /app(:1|@.*)?$/.test(one) && !one.includes(EVIL));
+        expect((await validate(gate, { object: after })).allowed).toBe(good);
+        through += good ? 1 : 0;
+      }),
+      { numRuns: 150 },
+    );
+    expect(through).toBeGreaterThan(5);
   });
 });

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../src/lib/json.ts';
+import type { Attacked } from './attacked.ts';
 import type { Called } from './http-call.ts';
 
 /** An AdmissionRequest's members, laid over a CREATE of a Pod. */
@@ -130,6 +131,20 @@ export function answered(called: Pick<Called, 'status' | 'text'>): Answered {
     ...rest,
     patch: JSON.parse(Buffer.from(patch, 'base64').toString()) as NonNullable<Answered['patch']>,
   };
+}
+
+/** Asks a webhook as the API server does: by a name of its own, with no credentials. */
+export async function ask(
+  gate: Pick<Attacked, 'call'>,
+  webhook: string,
+  parts: ReviewParts,
+  timeout = '10s',
+): Promise<Answered> {
+  const headers = { 'content-type': 'application/json', host: 'countersign.countersign.svc' };
+  const body = JSON.stringify(review(parts));
+  return answered(
+    await gate.call('POST', `/admission/${webhook}?timeout=${timeout}`, { headers, body }),
+  );
 }
 
 /** The object with the patch's replacements made, each of a member that is there (RFC 6902 section 4.3). */
