@@ -1,12 +1,23 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
+import { fallbackTag } from '../../src/oci/referrers.ts';
+import { clientPath } from '../support/clients.ts';
 import type { CosignKey, CosignName } from '../support/cosign.ts';
-import { cosignSign, cosignVerify, generateCosignKey } from '../support/cosign.ts';
+import {
+  cosignSign,
+  cosignSignBundle,
+  cosignVerify,
+  cosignVerifyBundle,
+  generateCosignKey,
+} from '../support/cosign.ts';
 import type { Service, Site } from '../support/countersign.ts';
 import { createSite, startService } from '../support/countersign.ts';
 import { describeWithClients } from '../support/describe-with-clients.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { buildImage, pushImage } from '../support/image.ts';
+import type { Ran } from '../support/run.ts';
+import { run } from '../support/run.ts';
 import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
@@ -62,6 +73,74 @@ policies:
         const key = join(site.policies, 'keys', `ours-${n}.pub`);
         const verified = await cosignVerify('cosign-2', name, key);
         if (verified.code !== 0) lost.push(`ours-${n}: ${verified.stderr}`);
+      }
+      expect(lost).toEqual([]);
+    }, 240_000);
+  },
+);
+
+const BUNDLES = 10;
+const ATTACHMENTS = 4;
+
+describeWithClients(
+  'tools that attach to one image at the same time, before a registry without the referrers API',
+  ['docker-registry', 'cosign-3', 'oras'],
+  () => {
+    const scope = suiteScope();
+    const keys: CosignKey[] = [];
+    let site: Site;
+    let gate: Service;
+
+    beforeAll(async () => {
+      const registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
+      site = createSite(join(scope.folder(), 'site'));
+      site.policy(`version: 1
+policies:
+  - name: open
+    images: ["\${registry}/**"]
+    mode: off
+    push: allow
+    delete: deny
+`);
+      gate = scope.own(await startService(site, { upstream: registry.url }));
+      for (let n = 0; n < BUNDLES; n++)
+        keys.push(await generateCosignKey('cosign-3', join(scope.folder(), `bundle-${n}`)));
+    });
+
+    it('lose nothing: neither cosign 3 with its bundles, nor oras, which clears old lists away', async () => {
+      const image = buildImage({ layers: [tarLayer({ content: 'attached to by many\n' })] });
+      await pushImage(gate.url, 'team/app', image, '1');
+      const name = `${gate.host}/team/app@${image.digest}`;
+      const attach = (n: number): Promise<Ran> => {
+        const folder = join(scope.folder(), `oras-${n}`);
+        mkdirSync(folder);
+        writeFileSync(join(folder, 'note.txt'), `note ${n}\n`);
+        return run(
+          clientPath('oras'),
+          [
+            'attach',
+            '--plain-http',
+            '--artifact-type',
+            'application/vnd.example.note',
+            name,
+            'note.txt',
+          ],
+          { cwd: folder, env: { DOCKER_CONFIG: folder, HOME: folder } },
+        );
+      };
+      const ran = await Promise.all([
+        ...keys.map((key) => cosignSignBundle(name, key)),
+        ...Array.from({ length: ATTACHMENTS }, (_, n) => attach(n)),
+      ]);
+      expect(ran.filter((one) => one.code !== 0)).toEqual([]);
+
+      const index = await fetch(`${gate.url}/v2/team/app/manifests/${fallbackTag(image.digest)}`);
+      const { manifests } = (await index.json()) as { manifests: { artifactType?: string }[] };
+      expect(manifests).toHaveLength(BUNDLES + ATTACHMENTS);
+      const lost: string[] = [];
+      for (const key of keys) {
+        const verified = await cosignVerifyBundle(name, key.publicKey);
+        if (verified.code !== 0) lost.push(verified.stderr);
       }
       expect(lost).toEqual([]);
     }, 240_000);

@@ -84,19 +84,3 @@ export function cosignVerifyBundle(image: string, publicKey: string): Promise<Ra
   const args = ['verify', '--private-infrastructure', ...HTTP, '--key', publicKey, image];
   return run(clientPath('cosign-3'), args);
 }
-
-/** Signs with cosign 3 as it does by default: a Sigstore bundle, attached as a referrer; no transparency log. */
-export function cosignSignBundle(image: string, key: CosignKey): Promise<Ran> {
-  const offline = ['--use-signing-config=false', '--tlog-upload=false'];
-  return run(
-    clientPath('cosign-3'),
-    ['sign', '--yes', ...offline, ...HTTP, '--key', key.privateKey, image],
-    { env: { COSIGN_PASSWORD: PASSWORD } },
-  );
-}
-
-/** Verifies with cosign 3 as it does by default: by bundles. */
-export function cosignVerifyBundle(image: string, publicKey: string): Promise<Ran> {
-  const offline = ['--private-infrastructure', '--insecure-ignore-tlog'];
-  return run(clientPath('cosign-3'), ['verify', ...offline, ...HTTP, '--key', publicKey, image]);
-}
