@@ -170,7 +170,7 @@ policies:
   });
 });
 
-describe('a store that cannot write', () => {
+describe('T-56: a store that cannot write', () => {
   const attacked = attackedGates();
   const mount = mkdtempSync(join(tmpdir(), 'countersign-full-'));
   const mounted =

@@ -137,7 +137,7 @@ describe('a hundred clients at once', () => {
 /** Answers requests in rounds: all that wait, as soon as no more come. The returned function tells the rounds. */
 function inRounds(gate: Attacked): () => readonly (readonly string[])[] {
   const rounds: string[][] = [];
-  let waiting: { readonly line: string; readonly release: () => void }[] = [];
+  const waiting: { readonly line: string; readonly release: () => void }[] = [];
   let timer: NodeJS.Timeout | undefined;
   const answer = (): void => {
     rounds.push(waiting.map((one) => one.line));

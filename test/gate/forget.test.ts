@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import type { Attacked } from '../support/attacked.ts';
+import { attackedGates } from '../support/attacked.ts';
+import type { TestImage } from '../support/image.ts';
+import { buildImage, buildIndex, pushImage } from '../support/image.ts';
+import { tarLayer } from '../support/tar.ts';
+
+const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
+
+describe('what a gate remembers', () => {
+  const attacked = attackedGates();
+
+  const manifest = async (
+    gate: Attacked,
+    method: string,
+    reference: string,
+    path = 'team/app',
+  ): Promise<number> => (await gate.call(method, `/v2/${path}/manifests/${reference}`)).status;
+
+  /** The same signed image in two repositories, both warm by tag and by digest. */
+  async function warm(): Promise<{ gate: Attacked; made: TestImage }> {
+    const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
+    const made = image('app\n');
+    for (const path of ['team/app', 'team/other']) {
+      await pushImage(gate.url, path, made, '1');
+      expect((await gate.sign(path, made.digest)).status).toBe(201);
+      for (const reference of ['1', made.digest])
+        expect(await manifest(gate, 'GET', reference, path)).toBe(200);
+    }
+    return { gate, made };
+  }
+
+  it('T-53: goes with what is deleted, at the next request, in that repository and in no other', async () => {
+    const { gate, made } = await warm();
+    expect(await manifest(gate, 'DELETE', made.digest)).toBe(202);
+    for (const reference of ['1', made.digest])
+      for (const method of ['GET', 'HEAD'])
+        expect([method, await manifest(gate, method, reference)]).toEqual([method, 404]);
+    for (const reference of ['1', made.digest])
+      expect(await manifest(gate, 'GET', reference, 'team/other')).toBe(200);
+    // The upstream is gone: nothing of the old days comes back.
+    gate.fault((request) => {
+      request.socket.destroy();
+      return true;
+    });
+    expect(await manifest(gate, 'GET', made.digest)).toBe(503);
+  });
+
+  it('T-55: falls with a key at the next request, by tag, by digest and by index, and after a restart', async () => {
+    const { gate, made } = await warm();
+    const child = image('child\n');
+    const index = buildIndex([child]);
+    await pushImage(gate.url, 'team/app', index, 'multi');
+    expect((await gate.sign('team/app', index.digest)).status).toBe(201);
+    const references = ['1', made.digest, 'multi', index.digest, child.digest];
+    const all = (): Promise<number[]> =>
+      Promise.all(references.map((reference) => manifest(gate, 'GET', reference)));
+    expect(await all()).toEqual([200, 200, 200, 200, 200]);
+    const revoke = (undo: boolean) =>
+      gate.call('POST', '/api/v1/revocations', {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ key: gate.signer.publicKey.id, undo }),
+      });
+    expect((await revoke(false)).status).toBe(200);
+    expect(await all()).toEqual([403, 403, 403, 403, 403]);
+    await gate.restart();
+    expect(await all()).toEqual([403, 403, 403, 403, 403]);
+    expect((await revoke(true)).status).toBe(200);
+    expect(await all()).toEqual([200, 200, 200, 200, 200]);
+  });
+});
