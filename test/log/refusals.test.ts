@@ -165,6 +165,15 @@ describe('the recorder of decisions', () => {
     expect((await summaries())[0]?.data).toMatchObject({ unrecorded: 10 });
   });
 
+  it('names that a cluster gives its users are one identity together: making them up fills no disk', async () => {
+    const flood = Array.from({ length: 1010 }, (_, n) =>
+      recorder.decision(deny, `kubernetes:nobody-${n}`),
+    );
+    const numbers = await Promise.all(flood);
+    expect(numbers.filter((one) => one === null)).toHaveLength(10);
+    expect(await recorder.decision(deny, 'alice')).toBe(1000);
+  });
+
   it('sums up any number of records, in as many events as it takes', async () => {
     for (let n = 0; n < 450; n++) for (let k = 0; k <= n % 3; k++) recorder.repeat(n);
     await recorder.flush();
