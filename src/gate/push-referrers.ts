@@ -73,8 +73,11 @@ async function giveJoined(
   const [subject] = subjects;
   const source = evidenceSource(pushed.registry, pushed.repository, pushed.caller);
   const signer = subject === undefined ? null : signerOf(gate, pushed, subject, source);
-  const entries = await keepTrustedFirst(joined, LIMITS.fallbackEntries, async (entry) =>
-    signer === null ? null : signer({ kind: 'referrer', descriptor: entry.descriptor }),
+  const entries = await keepTrustedFirst(
+    joined,
+    LIMITS.fallbackEntries,
+    async ({ descriptor }) => signer?.({ kind: 'referrer', descriptor }) ?? null,
+    LIMITS.signatures,
   );
   if (isList(own, entries)) return giveArtifact(gate, pushed, given, tag);
   if (stored !== null && isList(stored.index, entries)) {
@@ -187,10 +190,11 @@ async function keptEntries(
   return entries.filter((_, at) => gone[at] !== true);
 }
 
-/** True where the index lists exactly these. */
+/** True where the index lists exactly these; in this order, where it counts which are looked at first. */
 function isList(index: FallbackIndex, entries: readonly FallbackEntry[]): boolean {
-  return (
-    index.entries.size === entries.length &&
-    entries.every((entry) => index.entries.has(entry.descriptor.digest))
-  );
+  const digests = entries.map((entry) => entry.descriptor.digest);
+  if (index.entries.size !== digests.length) return false;
+  if (digests.length <= LIMITS.signatures) return digests.every((one) => index.entries.has(one));
+  const listed = [...index.entries.keys()];
+  return digests.every((one, at) => one === listed[at]);
 }

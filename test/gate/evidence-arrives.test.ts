@@ -86,7 +86,7 @@ describe('a signature that arrives as a referrer', () => {
   });
 
   it('is kept in a fallback index that is full of junk (T-60)', { timeout: 90_000 }, async () => {
-    const gate = await attacked({ policy: 'push: allow' });
+    const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
     withoutApi(gate);
     const made = image('signed\n');
     await pushImage(gate.url, 'team/app', made);
@@ -101,9 +101,15 @@ describe('a signature that arrives as a referrer', () => {
       await pushReferrer(behind, 'team/app', one);
       junk.push(one);
     }
+    const url = at(made.digest.replace(':', '-'));
+    // Less than fit, but more than are looked at, with the good one behind them.
+    const some = fallbackIndex([...junk.slice(0, LIMITS.signatures), good].map(entryOf));
+    await gate.call('DELETE', url);
+    expect((await pushFallback(gate, 'team/app', made.digest, some)).status).toBe(201);
+    expect(await status(gate, made.digest)).toBe(200);
     const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex(junk.map(entryOf)));
     expect(put.status).toBe(201);
-    const text = (await gate.call('GET', at(made.digest.replace(':', '-')))).text;
+    const { text } = await gate.call('GET', url);
     const { manifests } = JSON.parse(text) as { manifests: { digest: string }[] };
     expect(manifests[0]?.digest).toBe(good.digest);
     expect(manifests).toHaveLength(LIMITS.fallbackEntries);
