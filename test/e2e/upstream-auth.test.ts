@@ -133,7 +133,7 @@ for (const client of [dockerClient('docker'), skopeoClient('skopeo')]) {
           const logged = await session.login(gate.host, 'ci', USERS.ci);
           expect(logged.output).toMatch(/Login Succeeded/);
           const pushed = await session.push(at('team/app:1'), `by ${login.name}\n`);
-          expect(pushed.digest, pushed.output).not.toBeNull();
+          expect(pushed).toMatchObject({ code: 0, digest: expect.any(String) as unknown });
           const unsigned = await session.pull(at('team/app:1'));
           expect(unsigned.output).toMatch(/not signed|denied/);
           const host = tokens === null ? [] : ['--auth-host', new URL(tokens.realm).host];
@@ -144,9 +144,9 @@ for (const client of [dockerClient('docker'), skopeoClient('skopeo')]) {
             'release-bot',
             ...host,
           ]);
-          expect(signed.code, signed.output).toBe(0);
+          expect(signed).toMatchObject({ code: 0 });
           const pulled = await session.pull(at('team/app:1'));
-          expect(pulled.digest, pulled.output).toBe(pushed.digest);
+          expect(pulled).toMatchObject({ code: 0, digest: pushed.digest });
         });
 
         it('keeps passwords where they belong', () => {

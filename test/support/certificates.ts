@@ -17,20 +17,22 @@ export interface TestAuthority {
 
 const NAMES = ['localhost', '127.0.0.1'];
 
-/** Makes an authority with two certificates, valid for a day. */
-export function makeAuthority(): TestAuthority {
+/** Makes an authority with two certificates, valid for a day where `server` does not say otherwise. */
+export function makeAuthority(
+  server: { readonly names?: readonly string[]; readonly notAfter?: Date } = {},
+): TestAuthority {
   const validity = {
     notBefore: new Date(Date.now() - 3_600_000),
     notAfter: new Date(Date.now() + 86_400_000),
-    names: NAMES,
+    names: server.names ?? NAMES,
   };
   const ca = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const issuer = { name: 'test authority', key: ca.privateKey };
-  const issue = (subject: string): CertificateFiles => {
+  const issue = (subject: string, notAfter = validity.notAfter): CertificateFiles => {
     const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { publicKey } = keys;
     return {
-      cert: makeCertificate({ ...validity, subject, publicKey, issuer, use: 'server' }),
+      cert: makeCertificate({ ...validity, notAfter, subject, publicKey, issuer, use: 'server' }),
       key: pem(keys.privateKey),
     };
   };
@@ -42,7 +44,7 @@ export function makeAuthority(): TestAuthority {
       issuer,
       use: 'authority',
     }),
-    server: issue('localhost'),
+    server: issue('localhost', server.notAfter),
     client: issue('client'),
   };
 }
