@@ -11,6 +11,7 @@ import { startService } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
 import { unwrap } from '../../src/lib/result.ts';
+import { answered, podOf, review } from '../support/admission.ts';
 
 const POLICIES = join(import.meta.dirname, '../../policies');
 const undo: (() => unknown)[] = [];
@@ -60,6 +61,8 @@ function ask(
   });
 }
 
+const text = ({ status = 0, body }: Answer) => ({ status, text: body });
+
 const login = (name: string, password: string): Record<string, string> => ({
   authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
 });
@@ -107,6 +110,23 @@ describe('a service by its configuration', () => {
         expect(await as(host, probe)).toMatchObject({ status: 200 });
       }
     }
+  });
+
+  it('answers the API server of Kubernetes over TLS, under the name of its Service', async () => {
+    const service = await serve(
+      'registries: [{ host: registry.example.com, aliases: [countersign.countersign.svc], upstream: embedded }]\n',
+    );
+    // The connection's server name is that of the Host header, and the certificate has to bear it.
+    const headers = { host: 'countersign.countersign.svc', 'content-type': 'application/json' };
+    const url = `${service.urls[0] ?? ''}/admission/validate?timeout=10s`;
+    const ca = readFileSync(service.caFile ?? '', 'utf8');
+    const body = JSON.stringify(review({ object: podOf('registry.example.com/app:1') }));
+    const answer = answered(text(await ask(url, { method: 'POST', headers, ca, body })));
+    expect(answer.status?.message).toMatch(/^container app: registry.example.com\/app:1 names no/);
+    const elsewhere = { ...headers, host: 'other.countersign.svc' };
+    await expect(ask(url, { method: 'POST', headers: elsewhere, ca, body })).rejects.toThrow(
+      /altnames/,
+    );
   });
 
   it('lets no page of another origin use the rights of this machine', async () => {
