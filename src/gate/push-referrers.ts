@@ -1,14 +1,7 @@
-import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
-import { mapParallel } from '../lib/parallel.ts';
-import type { Result } from '../lib/result.ts';
-import { ok, refuse } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
-import { digestOf, shortDigest } from '../oci/digest.ts';
-import { parseManifest } from '../oci/manifest.ts';
+import { digestOf } from '../oci/digest.ts';
 import { MEDIA } from '../oci/media-types.ts';
-import { splitRepository } from '../oci/reference.ts';
-import { keepTrustedFirst } from '../trust/keep-trusted.ts';
 import type { FallbackEntry, FallbackIndex } from '../trust/referrers/fallback-index.ts';
 import { readFallbackIndex, writeFallbackIndex } from '../trust/referrers/fallback-index.ts';
 import type { ArtifactTag } from './artifacts.ts';
@@ -17,13 +10,10 @@ import type { Gate } from './gate.ts';
 import type { PushOutcome, Pushed } from './give.ts';
 import { asPushed, asWritten, giveArtifact } from './give-artifact.ts';
 import type { Holds } from './hold.ts';
-import { signerOf } from './merge-evidence.ts';
+import { bestFirst, keptEntries, newEntries } from './join-referrers.ts';
 import { refused } from './outcome.ts';
 
 type IndexTag = Extract<ArtifactTag, { kind: 'index' }>;
-
-/** Questions to upstream under way at a time while an index is joined. */
-const WIDTH = 8;
 
 /**
  * A push of the list of a digest's referrers under its fallback tag: it needs no signature, counts as
@@ -70,15 +60,8 @@ async function giveJoined(
   for (const { subject } of added.value) subjects.add(subject);
   const kept = await keptEntries(gate, pushed, own, list);
   const joined = [...kept, ...added.value.map((one) => one.entry)];
-  const [subject] = subjects;
-  const source = evidenceSource(pushed.registry, pushed.repository, pushed.caller);
-  const signer = subject === undefined ? null : signerOf(gate, pushed, subject, source);
-  const entries = await keepTrustedFirst(
-    joined,
-    LIMITS.fallbackEntries,
-    async ({ descriptor }) => signer?.({ kind: 'referrer', descriptor }) ?? null,
-    LIMITS.signatures,
-  );
+  const [subject = null] = subjects;
+  const entries = await bestFirst(gate, pushed, subject, joined);
   if (isList(own, entries)) return giveArtifact(gate, pushed, given, tag);
   if (stored !== null && isList(stored.index, entries)) {
     gate.artifacts.keep(pushed.repository, stored.digest);
@@ -114,87 +97,14 @@ async function standing(gate: Gate, pushed: Pushed, tag: string): Promise<Standi
   return { digest, index: index.value };
 }
 
-interface NewEntry {
-  readonly entry: FallbackEntry;
-  readonly subject: Digest;
-}
-
-/**
- * The entries that are not there yet. Each must be a manifest of the repository that names the tag's
- * subject as its own, so that the list never becomes a list of images; one that the repository does
- * not have was deleted by somebody else meanwhile, and is left out.
- */
-async function newEntries(
-  gate: Gate,
-  pushed: Pushed,
-  own: FallbackIndex,
-  stored: FallbackIndex | null,
-  prefix: string,
-): Promise<Result<readonly NewEntry[]>> {
-  const { registry, repository, caller } = pushed;
-  const fresh = [...own.entries.values()].filter(
-    (entry) => stored?.entries.has(entry.descriptor.digest) !== true,
-  );
-  const checked = await mapParallel(
-    fresh,
-    WIDTH,
-    async (entry): Promise<Result<NewEntry | null>> => {
-      const { digest } = entry.descriptor;
-      const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
-      if (answer.kind === 'relay') {
-        throw new CountersignError(
-          'UPSTREAM_UNAVAILABLE',
-          `the registry answered ${answer.status} when asked for a referrer`,
-        );
-      }
-      if (answer.kind === 'absent') return ok(null);
-      const parsed = parseManifest(answer.bytes, answer.mediaType);
-      if (!parsed.ok) return parsed;
-      const subject = parsed.value.subject?.digest;
-      if (subject === undefined || !subject.startsWith(prefix)) {
-        return refuse(
-          'ARTIFACT_INVALID',
-          `expected referrers of ${prefix.slice(0, 19)}, found ${shortDigest(digest)}, which does not name it as its subject`,
-        );
-      }
-      return ok({ entry, subject });
-    },
-  );
-  const entries: NewEntry[] = [];
-  for (const one of checked) {
-    if (!one.ok) return one;
-    if (one.value !== null) entries.push(one.value);
-  }
-  return ok(entries);
-}
-
-/**
- * The entries that stay of those that stand there. One that the pushed list lacks was either deleted
- * by its writer, or written after that one had read: it is dropped only where its manifest is gone.
- */
-async function keptEntries(
-  gate: Gate,
-  pushed: Pushed,
-  own: FallbackIndex,
-  stored: FallbackIndex | null,
-): Promise<readonly FallbackEntry[]> {
-  const { registry, repository, caller } = pushed;
-  const { path } = splitRepository(repository);
-  const entries = [...(stored?.entries.values() ?? [])];
-  const gone = await mapParallel(entries, WIDTH, async ({ descriptor: { digest } }) => {
-    if (own.entries.has(digest)) return false;
-    const answer = await registry.upstream.head(path, digest, caller);
-    if (answer.kind === 'absent') gate.manifests.delete(repository, digest);
-    return answer.kind === 'absent';
-  });
-  return entries.filter((_, at) => gone[at] !== true);
-}
-
 /** True where the index lists exactly these; in this order, where it counts which are looked at first. */
 function isList(index: FallbackIndex, entries: readonly FallbackEntry[]): boolean {
   const digests = entries.map((entry) => entry.descriptor.digest);
   if (index.entries.size !== digests.length) return false;
   if (digests.length <= LIMITS.signatures) return digests.every((one) => index.entries.has(one));
-  const listed = [...index.entries.keys()];
-  return digests.every((one, at) => one === listed[at]);
+  const listed = [...index.entries.values()].map(({ descriptor }) => descriptor);
+  return entries.every(
+    ({ descriptor: { digest, artifactType } }, at) =>
+      digest === listed[at]?.digest && artifactType === listed[at]?.artifactType,
+  );
 }

@@ -12,6 +12,7 @@ import { call } from '../support/http-call.ts';
 import { buildImage, pushBlob, pushImage } from '../support/image.ts';
 import type { TestReferrer } from '../support/referrer.ts';
 import {
+  BUNDLE,
   buildBundle,
   entryOf,
   fallbackIndex,
@@ -92,7 +93,10 @@ describe('a signature that arrives as a referrer', () => {
     await pushImage(gate.url, 'team/app', made);
     const good = await bundleOf(gate, made.digest);
     await pushReferrer(gate, 'team/app', good);
-    await pushFallback(gate, 'team/app', made.digest, fallbackIndex([entryOf(good)]));
+    // cosign's own entries do not say what they are; junk may say it as loud as it likes.
+    const cosigns = { ...entryOf(good), artifactType: MEDIA.ociEmpty };
+    const loud = (one: TestReferrer) => ({ ...entryOf(one), artifactType: BUNDLE });
+    await pushFallback(gate, 'team/app', made.digest, fallbackIndex([cosigns]));
     const behind = { url: gate.registry, call: call.bind(null, gate.registry) };
     const stranger = testSigner();
     const junk: TestReferrer[] = [];
@@ -103,11 +107,11 @@ describe('a signature that arrives as a referrer', () => {
     }
     const url = at(made.digest.replace(':', '-'));
     // Less than fit, but more than are looked at, with the good one behind them.
-    const some = fallbackIndex([...junk.slice(0, LIMITS.signatures), good].map(entryOf));
+    const some = fallbackIndex([...junk.slice(0, LIMITS.signatures).map(loud), cosigns]);
     await gate.call('DELETE', url);
     expect((await pushFallback(gate, 'team/app', made.digest, some)).status).toBe(201);
     expect(await status(gate, made.digest)).toBe(200);
-    const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex(junk.map(entryOf)));
+    const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex(junk.map(loud)));
     expect(put.status).toBe(201);
     const { text } = await gate.call('GET', url);
     const { manifests } = JSON.parse(text) as { manifests: { digest: string }[] };
