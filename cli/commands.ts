@@ -54,6 +54,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'take trust from a tag, a digest or a key, or give it back',
     load: () => import('./commands/revoke.ts'),
   },
+  scan: {
+    summary: 'what the policies would refuse of what a registry has today',
+    load: () => import('./commands/scan.ts'),
+  },
   policy: {
     summary: 'check policy files, explain which one governs an image, test them',
     load: () => import('./commands/policy.ts'),

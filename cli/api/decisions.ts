@@ -34,7 +34,8 @@ export async function askDecision(
   return decision;
 }
 
-function readDecision(body: JsonObject): ShownDecision {
+/** Reads a decision as the API writes it. Throws UPSTREAM_INVALID for anything else. */
+export function readDecision(body: JsonObject): ShownDecision {
   const { decision, reason, policy, findings, record } = body;
   const digest = textOf(body['digest']);
   // Nothing but the one word is an allow.

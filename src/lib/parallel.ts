@@ -8,19 +8,34 @@ export async function mapParallel<T, R>(
   call: (item: T, index: number) => Promise<R>,
 ): Promise<R[]> {
   const results: R[] = Array.from({ length: items.length });
+  await eachParallel(items.entries(), Math.min(width, items.length), async ([index, item]) => {
+    results[index] = await call(item, index);
+  });
+  return results;
+}
+
+/**
+ * As {@link mapParallel}, for what is not held in memory all at once and gives nothing back: an item
+ * is taken when there is room for its call.
+ */
+export async function eachParallel<T>(
+  items: Iterable<T>,
+  width: number,
+  call: (item: T) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
   const failures: unknown[] = [];
-  let next = 0;
   const worker = async (): Promise<void> => {
-    while (next < items.length && failures.length === 0) {
-      const index = next++;
+    while (failures.length === 0) {
+      const next = iterator.next();
+      if (next.done === true) return;
       try {
-        results[index] = await call(items[index] as T, index);
+        await call(next.value);
       } catch (error) {
         failures.push(error);
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
+  await Promise.all(Array.from({ length: width }, worker));
   if (failures.length > 0) throw failures[0];
-  return results;
 }

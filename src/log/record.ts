@@ -297,7 +297,7 @@ export function keyRegistered(key: {
 }
 
 /** What a scan counts: images by what would become of their pulls. */
-export const SCAN_COUNTS = ['trusted', 'warned', 'refused', 'unknown', 'gone'] as const;
+export const SCAN_COUNTS = ['allowed', 'warned', 'refused', 'unknown', 'gone'] as const;
 export type ScanCounts = Readonly<Record<(typeof SCAN_COUNTS)[number], number>>;
 
 /**

@@ -9,7 +9,7 @@ const image = (content: string) => buildImage({ layers: [tarLayer({ content })] 
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev, boss], push: [ci] }
   - { repositories: ["\${registry}/**"], admin: [boss] }
 `;
-const ZERO = { trusted: 0, warned: 0, refused: 0, unknown: 0, gone: 0 };
+const ZERO = { allowed: 0, warned: 0, refused: 0, unknown: 0, gone: 0 };
 
 const post = (
   gate: Attacked,
@@ -194,7 +194,7 @@ describe('the API, for who takes stock', () => {
   it('records one event for a scan: who, what, and the counts', async () => {
     const gate = await attacked({ access: ACCESS });
     const scan = (who: string, body: object): Promise<Called> => post(gate, 'scans', body, as(who));
-    const counts = { ...ZERO, trusted: 7, refused: 2 };
+    const counts = { ...ZERO, allowed: 7, refused: 2 };
     const whole = { repositories: [`${gate.host}/**`], counts, complete: true };
     const one = { repositories: [`${gate.host}/team/app`], counts, complete: false };
     expect(await scan('boss', whole)).toMatchObject({ status: 200, text: '{"record":0}\n' });
@@ -213,8 +213,8 @@ describe('the API, for who takes stock', () => {
       { ...whole, repositories: [`${gate.host}/team/app:1`] },
       { ...whole, repositories: ['other.example.com/**'] },
       { ...whole, repositories: ['bad host/**'] },
-      { ...whole, counts: { ...counts, trusted: -1 } },
-      { ...whole, counts: { trusted: 1 } },
+      { ...whole, counts: { ...counts, allowed: -1 } },
+      { ...whole, counts: { allowed: 1 } },
       { ...whole, counts: { ...counts, more: 1 } },
       { ...whole, complete: 'yes' },
       { ...whole, by: 'somebody else' },

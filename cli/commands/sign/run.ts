@@ -1,20 +1,18 @@
 import type { Signer } from '../../../src/keys/key.ts';
 import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
-import { codeOf } from '../../../src/lib/errors.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import type { SignatureFormat } from '../../../src/trust/format.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
-import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
-import type { Output } from '../../output.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { DEFAULT_FORMATS } from '../../signature-format.ts';
+import { signTarget } from './sign-target.ts';
 import { chooseDigest, signingSink } from './target.ts';
 import { stillHeld } from './waiting.ts';
 
@@ -103,34 +101,6 @@ function signingOf(
     sink: signingSink(client, image, digest),
     renew,
   };
-}
-
-/**
- * Signs an image with all that it contains. A gate may not show what is not trusted yet: then the
- * image itself is signed first, and read for its children once that has made it readable.
- */
-async function signTarget(
-  signing: ImageSigning,
-  recursive: boolean,
-  output: Output,
-): Promise<readonly SignedImage[]> {
-  try {
-    return await signImage({ ...signing, recursive });
-  } catch (error) {
-    if (codeOf(error) !== 'FORBIDDEN' || !recursive) throw error;
-  }
-  const itself = await signImage({ ...signing, recursive: false });
-  try {
-    const all = await signImage({ ...signing, recursive: true, renew: false });
-    const written = new Set(itself.filter((one) => one.written).map((one) => one.digest));
-    return all.map((one) => ({ ...one, written: one.written || written.has(one.digest) }));
-  } catch (error) {
-    if (codeOf(error) !== 'FORBIDDEN') throw error;
-    output.warn(
-      `${signing.subject.digest} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
-    );
-    return itself;
-  }
 }
 
 function summary(name: string, signed: readonly SignedImage[], root: Digest): string {

@@ -43,7 +43,7 @@ export async function chooseDigest(client: RegistryClient, image: Reference): Pr
 }
 
 /** What the registry has under the tag, resolved once. A gate tells its digest even where it does not serve it. */
-async function resolveTag(client: RegistryClient, image: Reference): Promise<Digest | null> {
+export async function resolveTag(client: RegistryClient, image: Reference): Promise<Digest | null> {
   try {
     const manifest = await client.manifest(image.path, image.tag ?? 'latest');
     return manifest?.digest ?? null;

@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import { CountersignError, codeOf } from '../../../src/lib/errors.ts';
 import { LIMITS } from '../../../src/lib/limits.ts';
 import { mapParallel } from '../../../src/lib/parallel.ts';
@@ -12,6 +13,7 @@ import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
 import { askedBy, govern } from '../../../src/policy/match.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
+import type { Finding } from '../../../src/trust/format.ts';
 import { FORMATS } from '../../../src/trust/formats.ts';
 
 /** What offline judging cannot know: it is the record of the Countersign that serves the image. */
@@ -28,7 +30,12 @@ export interface OfflineGround {
   /** The other names of the image's host. */
   readonly aliases: readonly string[];
   readonly now: Date;
+  /** Remembers evidence by repository and digest, for whoever judges many tags. */
+  readonly memo?: EvidenceMemo;
 }
+
+/** Evidence that was read, by repository and digest. */
+export type EvidenceMemo = LRUCache<string, Promise<readonly Finding[]>>;
 
 /**
  * Judges a pull by policies and the registry's evidence alone, as the gate would but for what only
@@ -49,7 +56,7 @@ export async function judgeOffline(ground: OfflineGround, image: Reference): Pro
 }
 
 async function judge(
-  { client, policies, aliases, now }: OfflineGround,
+  { client, policies, aliases, now, memo }: OfflineGround,
   image: Reference,
   digest: Digest,
   tag: string | null,
@@ -64,10 +71,32 @@ async function judge(
   const authorities = policies.authorities.filter(({ name }) => asked.authorities.includes(name));
   const formats = FORMATS.filter(({ name }) => asked.formats.includes(name));
   const source = client.evidence(image.path);
-  const findings = await Promise.all(
-    formats.map(async (format) => format.verify({ repository, digest }, source, authorities)),
-  );
-  return decide(governing, subject, findings.flat(), now);
+  const read = async (): Promise<readonly Finding[]> => {
+    const found = formats.map((format) =>
+      format.verify({ repository, digest }, source, authorities),
+    );
+    return (await Promise.all(found)).flat();
+  };
+  const findings = await remembered(memo, `${repository}\n${digest}`, read);
+  return decide(governing, subject, findings, now);
+}
+
+/** What the memo holds, or what is read now; trouble with reading is nothing to remember (T-57). */
+async function remembered(
+  memo: EvidenceMemo | undefined,
+  key: string,
+  read: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const reading = memo?.get(key) ?? read();
+  memo?.set(key, reading);
+  let whole = false;
+  try {
+    const findings = await reading;
+    whole = findings.every((finding) => finding.status !== 'inconclusive');
+    return findings;
+  } finally {
+    if (!whole) memo?.delete(key);
+  }
 }
 
 /** The allow that a digest inherits from an index that contains it, among the first tags of its repository. */

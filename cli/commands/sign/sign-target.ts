@@ -1,0 +1,32 @@
+import { codeOf } from '../../../src/lib/errors.ts';
+import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { signImage } from '../../../src/trust/sign.ts';
+import type { Output } from '../../output.ts';
+
+/**
+ * Signs an image with all that it contains. A gate may not show what is not trusted yet: then the
+ * image itself is signed first, and read for its children once that has made it readable.
+ */
+export async function signTarget(
+  signing: ImageSigning,
+  recursive: boolean,
+  output: Output,
+): Promise<readonly SignedImage[]> {
+  try {
+    return await signImage({ ...signing, recursive });
+  } catch (error) {
+    if (codeOf(error) !== 'FORBIDDEN' || !recursive) throw error;
+  }
+  const itself = await signImage({ ...signing, recursive: false });
+  try {
+    const all = await signImage({ ...signing, recursive: true, renew: false });
+    const written = new Set(itself.filter((one) => one.written).map((one) => one.digest));
+    return all.map((one) => ({ ...one, written: one.written || written.has(one.digest) }));
+  } catch (error) {
+    if (codeOf(error) !== 'FORBIDDEN') throw error;
+    output.warn(
+      `${signing.subject.digest} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
+    );
+    return itself;
+  }
+}
