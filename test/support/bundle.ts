@@ -10,7 +10,8 @@ export const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 const IN_TOTO = 'application/vnd.in-toto+json';
 const EMPTY = Buffer.from('{}');
 
-type Members = Readonly<Record<string, Json>>;
+/** `undefined` leaves a member out. */
+type Members = Readonly<Record<string, Json | undefined>>;
 
 /** A manifest with its one blob, ready to be stored. */
 export interface TestBundle {
@@ -92,6 +93,3 @@ export function indexOf(entries: readonly Descriptor[]): Buffer {
   const index = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: entries };
   return Buffer.from(JSON.stringify(index));
 }
-
-/** The content of an empty config, which every bundle's manifest names. */
-export const EMPTY_CONFIG = EMPTY;
