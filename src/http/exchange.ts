@@ -150,9 +150,31 @@ export async function readBody(
   }
 }
 
-/** Answers before the body was read: the rest is dropped, and the connection closed with the answer. */
+/** How long the rest of a refused body is read and dropped, ms. */
+const DRAIN_MS = 5_000;
+
+/**
+ * Answers before the body was read. The rest is dropped for a while: to close at once would reset the
+ * connection, and with it the refusal on its way to a client that still sends. One that goes on for
+ * longer loses its connection.
+ */
 export function dropBody(request: IncomingMessage, response: ServerResponse): void {
   if (request.complete || request.readableEnded) return;
-  response.setHeader('connection', 'close');
+  // A client that waits to be asked for its body sends none.
+  if (waitsToBeAsked(request)) response.setHeader('connection', 'close');
   request.resume();
+  const late = setTimeout(() => {
+    if (!request.complete) request.destroy();
+  }, DRAIN_MS);
+  late.unref();
+  request.once('close', () => clearTimeout(late));
+}
+
+/** True where the client sends its body only after an answer of 100 (RFC 9110, section 10.1.1). */
+const waitsToBeAsked = (request: IncomingMessage): boolean =>
+  request.headers.expect?.toLowerCase() === '100-continue';
+
+/** Asks a client that waits for that to send its body: once nothing is against it that can be known before. */
+export function askForBody(request: IncomingMessage, response: ServerResponse): void {
+  if (waitsToBeAsked(request)) response.writeContinue();
 }

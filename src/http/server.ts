@@ -39,6 +39,11 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
     logRequest(ports, request, response),
   );
+  // Without this node asks every client for its body that waits to be asked, refused or not.
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    if (request.url?.startsWith('/v2/') !== true) response.writeContinue();
+    server.emit('request', request, response);
+  });
   for (const method of ['PROPFIND', 'SEARCH']) app.addHttpMethod(method);
   app.removeAllContentTypeParsers();
   // Bodies of `/v2/` are streams and stay on the raw request.

@@ -9,7 +9,7 @@ import { ok, refuse as refusal } from '../../lib/result.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { isTag } from '../../oci/reference.ts';
 import { warningHeader } from '../answer.ts';
-import { originOf, readBody } from '../exchange.ts';
+import { askForBody, originOf, readBody } from '../exchange.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { ManifestReference } from '../registry-path.ts';
 import type { RegistryRequest } from './registry-request.ts';
@@ -29,6 +29,8 @@ export async function putManifest(
   // Before the body is read: what a stranger sends takes no room here.
   const forbidden = ports.gate.authoriser.check(r.caller, 'push', repository);
   if (forbidden !== null) return refuse(r, forbidden);
+  const declared = Number(r.request.headers['content-length'] ?? '0');
+  if (declared <= LIMITS.manifestBytes) askForBody(r.request, r.response);
   const bytes = await readBody(r.request, LIMITS.manifestBytes);
   if (bytes === null)
     return refuse(r, refused('MANIFEST_TOO_LARGE', 'expected a manifest of at most 4 MiB'));

@@ -6,7 +6,7 @@ import type { GateRegistry } from '../../gate/ports.ts';
 import { printable, sendRefusal, sendRelayed } from '../answer.ts';
 import { ownChallenge } from '../challenge.ts';
 import type { RequestFacts } from '../exchange.ts';
-import { CHALLENGE, dropBody, originOf } from '../exchange.ts';
+import { CHALLENGE, askForBody, dropBody, originOf } from '../exchange.ts';
 import type { RegistryRoute } from '../registry-path.ts';
 import { relay } from '../relay.ts';
 
@@ -64,6 +64,7 @@ export async function pass(
   path: string,
   body: boolean,
 ): Promise<void> {
+  if (body) askForBody(r.request, r.response);
   await relay(r.request, r.response, {
     registry: r.registry,
     path,

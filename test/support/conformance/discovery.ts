@@ -142,4 +142,45 @@ export const DISCOVERY: readonly Row[] = [
       expect((await send('GET', 'referrers/sha256:baddigeststring')).status).toBe(400);
     },
   },
+  {
+    title: 'n larger than the number of tags is all of them without a Link',
+    run: async (target) => {
+      await pushTags(target, ['t1', 't2']);
+      const page = await target.send('GET', 'tags/list?n=10');
+      expect([tagsOf(page), page.headers['link']]).toEqual([['t1', 't2'], undefined]);
+    },
+  },
+  {
+    title: 'a list of tags is JSON, also of a repository whose tags are gone',
+    run: async (target) => {
+      const image = buildImage();
+      await pushImage(target.url, target.repo, image);
+      const list = await target.send('GET', 'tags/list');
+      expect(list.headers['content-type']).toMatch(/^application\/json/);
+      expect(list.status).toBe(200);
+      expect(tagsOf(list) ?? []).toEqual([]);
+    },
+  },
+  {
+    title: 'a filter that nothing matches is an empty index',
+    run: async (target) => {
+      const { url, repo } = target;
+      const image = buildImage();
+      for (const one of [image, buildImage({ subject: image, artifactType: ARTIFACT })])
+        await pushImage(url, repo, one);
+      const query = 'artifactType=application%2Fvnd.example.nothing';
+      expect(indexOf(await target.send('GET', `referrers/${image.digest}?${query}`))).toEqual([]);
+    },
+  },
+  {
+    title: 'a referrer that was pushed before its subject is listed',
+    run: async (target) => {
+      const { url, repo } = target;
+      const image = buildImage({ annotations: { n: noDigest() } });
+      const early = buildImage({ subject: image, artifactType: ARTIFACT });
+      for (const one of [early, image]) await pushImage(url, repo, one);
+      const listed = indexOf(await target.send('GET', `referrers/${image.digest}`));
+      expect(listed.map((d) => d.digest)).toEqual([early.digest]);
+    },
+  },
 ];

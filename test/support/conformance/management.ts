@@ -64,4 +64,23 @@ export const MANAGEMENT: readonly Row[] = [
       expect((await send('DELETE', `blobs/${noDigest()}`)).status).toBe(404);
     },
   },
+  {
+    title: 'deleting a tag that is not there is 404, or not supported',
+    run: async ({ url, repo, send }) => {
+      await pushImage(url, repo, buildImage(), 'v1');
+      expect([400, 404, 405]).toContain((await send('DELETE', 'manifests/absent')).status);
+      expect((await send('HEAD', 'manifests/v1')).status).not.toBe(500);
+    },
+  },
+  {
+    title: 'what was deleted can be pushed again',
+    run: async ({ url, repo, send }) => {
+      const image = buildImage();
+      await pushImage(url, repo, image, 'v1');
+      expect((await send('DELETE', `manifests/${image.digest}`)).status).toBe(202);
+      await pushImage(url, repo, image, 'v1');
+      const got = await send('GET', 'manifests/v1', { headers: { Accept: image.mediaType } });
+      expect([got.status, got.body]).toEqual([200, image.manifest]);
+    },
+  },
 ];

@@ -118,4 +118,31 @@ export const PULL: readonly Row[] = [
       expect(got.headers['content-range']).toBe('bytes */2048');
     },
   },
+  {
+    title: 'what is no name, tag or digest is 400 or 404, and no manifest or blob',
+    run: async ({ url, repo, send }) => {
+      await pushImage(url, repo, buildImage(), 'v1');
+      const statuses = [
+        await send('GET', `manifests/${'a'.repeat(129)}`),
+        await send('GET', 'manifests/.v1'),
+        await send('GET', 'manifests/-v1'),
+        await call(url, 'GET', `/v2/${repo.toUpperCase()}/manifests/v1`),
+        await call(url, 'GET', `/v2/${repo}-/manifests/v1`),
+      ].map((answer) => answer.status);
+      for (const status of statuses) expect([400, 404]).toContain(status);
+    },
+  },
+  {
+    title: 'a refusal is JSON with a code in capitals and a message',
+    run: async ({ send }) => {
+      for (const rest of ['manifests/absent', `manifests/${noDigest()}`, `blobs/${noDigest()}`]) {
+        const got = await send('GET', rest);
+        expect(got.headers['content-type']).toMatch(/^application\/json/);
+        const { errors } = JSON.parse(got.text) as { errors: { code: string; message: unknown }[] };
+        expect(errors.length).toBeGreaterThan(0);
+        for (const { code, message } of errors)
+          expect([/^[A-Z_]+$/.test(code), typeof message]).toEqual([true, 'string']);
+      }
+    },
+  },
 ];

@@ -209,4 +209,104 @@ export const PUSH_BLOBS: readonly Row[] = [
       expect([head.status, head.headers['docker-content-digest']]).toEqual([200, digest]);
     },
   },
+  {
+    title: 'a first chunk that does not begin with byte 0 is 416',
+    run: async (target) => {
+      const bytes = fresh(3000);
+      const wrong = await target.follow('PATCH', await open(target), '', chunk(bytes, 1000, 3000));
+      expect(wrong.status).toBe(416);
+    },
+  },
+  {
+    title: 'a last chunk out of order, with the PUT, is 416',
+    run: async (target) => {
+      const bytes = fresh(3000);
+      const first = await target.follow('PATCH', await open(target), '', chunk(bytes, 0, 1000));
+      const query = `digest=${digestOf(bytes)}`;
+      const wrong = await target.follow('PUT', first, query, chunk(bytes, 2000, 3000));
+      expect(wrong.status).toBe(416);
+    },
+  },
+  {
+    title: 'an upload that broke off goes on where GET says that it stands',
+    run: async (target) => {
+      const bytes = fresh(3000);
+      const opened = await open(target);
+      const broken = (async function* () {
+        yield bytes.subarray(0, 1000);
+        // Until these bytes are on their way; then the connection goes.
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        throw new Error('broken off');
+      })();
+      await expect(target.follow('PATCH', opened, '', { body: broken })).rejects.toThrow('broken');
+      let status = await target.follow('GET', opened);
+      for (let tries = 0; tries < 100 && status.status !== 204; tries++)
+        status = await target.follow('GET', opened);
+      expect(status.status).toBe(204);
+      const arrived = Number(/^0-([0-9]+)$/.exec(String(status.headers['range']))?.[1] ?? '0');
+      const from = arrived === 0 ? 0 : arrived + 1;
+      const rest = await target.follow('PATCH', status, '', chunk(bytes, from, 3000));
+      expect(rest.status).toBe(202);
+      const made = await target.follow('PUT', rest, `digest=${digestOf(bytes)}`);
+      await expectBlob(target, made, bytes);
+    },
+  },
+  {
+    title: 'an upload is closed by nothing but a digest of a known algorithm',
+    run: async (target) => {
+      for (const digest of ['', 'sha256:abc', 'md5:d41d8cd98f00b204e9800998ecf8427e', 'x']) {
+        const bytes = { body: fresh(), headers: OCTETS };
+        const query = digest === '' ? '' : `digest=${digest}`;
+        const put = await target.follow('PUT', await open(target), query, bytes);
+        expect([digest, put.status]).toEqual([digest, 400]);
+      }
+    },
+  },
+  {
+    title: 'an upload of one repository does not go on in another',
+    run: async (target) => {
+      const bytes = fresh();
+      const opened = await open(target);
+      const other = targetAt(target.url);
+      await pushBlob(target.url, other.repo, fresh());
+      const location = String(opened.headers.location).replace(target.repo, other.repo);
+      const moved: Called = { ...opened, headers: { ...opened.headers, location } };
+      const body = { body: bytes, headers: OCTETS };
+      for (const [method, query] of [
+        ['GET', ''],
+        ['PATCH', ''],
+        ['PUT', `digest=${digestOf(bytes)}`],
+        ['DELETE', ''],
+      ] as const) {
+        const options = method === 'PATCH' || method === 'PUT' ? body : {};
+        const answer = await other.follow(method, moved, query, options);
+        expect([method, [400, 404].includes(answer.status)]).toEqual([method, true]);
+      }
+      expect((await other.send('HEAD', `blobs/${digestOf(bytes)}`)).status).toBe(404);
+      const made = await target.follow('PUT', opened, `digest=${digestOf(bytes)}`, body);
+      await expectBlob(target, made, bytes);
+    },
+  },
+  {
+    title: 'digest-algorithm at the start of an upload is taken or not heeded',
+    run: async (target) => {
+      const bytes = fresh();
+      const opened = await target.send('POST', `${UPLOADS}?digest-algorithm=sha256`);
+      expect(opened.status).toBe(202);
+      const put = { body: bytes, headers: OCTETS };
+      const made = await target.follow('PUT', opened, `digest=${digestOf(bytes)}`, put);
+      await expectBlob(target, made, bytes);
+    },
+  },
+  {
+    title: 'a blob that is pushed again is there all the same',
+    run: async (target) => {
+      const bytes = fresh();
+      for (let times = 0; times < 2; times++) {
+        const put = { body: bytes, headers: OCTETS };
+        const query = `digest=${digestOf(bytes)}`;
+        await expectBlob(target, await target.follow('PUT', await open(target), query, put), bytes);
+      }
+    },
+  },
 ];

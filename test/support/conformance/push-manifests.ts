@@ -164,4 +164,49 @@ export const PUSH_MANIFESTS: readonly Row[] = [
       expect((await target.send('GET', `manifests/${old.digest}`, accept)).status).toBe(200);
     },
   },
+  {
+    title: 'fields that nobody knows are kept, byte for byte, with all white space',
+    run: async (target) => {
+      const image = buildImage();
+      const text = image.manifest.toString().replace('{', '{\n  "x-unknown" : [ 1.0, "\\u00e9" ],');
+      const manifest = Buffer.from(`${text}\n`);
+      await accepted(target, { ...image, manifest, digest: digestOf(manifest) }, 'odd');
+    },
+  },
+  {
+    title: 'a manifest without its blobs is taken, or refused with MANIFEST_BLOB_UNKNOWN',
+    run: async (target) => {
+      const image = buildImage({ annotations: { n: `${noDigest()}` }, config: { os: noDigest() } });
+      const answer = await put(target, 'v1', image);
+      if (answer.status === 201) return;
+      expect([answer.status >= 400 && answer.status < 500, answer.code]).toEqual([
+        true,
+        'MANIFEST_BLOB_UNKNOWN',
+      ]);
+    },
+  },
+  {
+    title: 'a manifest that is pushed again is there all the same',
+    run: async (target) => {
+      const image = buildImage();
+      await accepted(target, image, 'v1');
+      await accepted(target, image, 'v1');
+      await accepted(target, image, image.digest);
+    },
+  },
+  {
+    title: 'tags in a push by digest are confirmed one by one by OCI-Tag, or not given',
+    run: async (target) => {
+      const image = buildImage();
+      await parts(target, image);
+      const answer = await put(target, `${image.digest}?tag=one&tag=two`, image);
+      expect(answer.status).toBe(201);
+      const said = String(answer.headers['oci-tag'] ?? '').split(/, */);
+      const headers = { Accept: image.mediaType };
+      for (const tag of ['one', 'two']) {
+        const { status } = await target.send('HEAD', `manifests/${tag}`, { headers });
+        expect([tag, status]).toEqual([tag, said.includes(tag) ? 200 : 404]);
+      }
+    },
+  },
 ];
