@@ -10,6 +10,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
   return {
     origin: wire.origin,
     tokenServer: wire.tokenServer,
+    limits: (caller) => wire.limits.of(caller),
     isStorage: (origin) => wire.isStorage(origin),
     manifest: (path, reference, caller) => getManifest(wire, path, reference, caller),
     head: (path, reference, caller) => headManifest(wire, path, reference, caller),

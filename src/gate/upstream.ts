@@ -95,6 +95,8 @@ export interface Upstream {
   readonly origin: string;
   /** Where clients get tokens by way of the gate; `null` where their challenges are left alone, or are none of theirs. */
   readonly tokenServer: TokenServer | null;
+  /** The rate-limit headers that upstream sent last to this caller's credential, within the minute. */
+  limits(caller: Caller): Readonly<Record<string, string>>;
   /** True for the origin of a host on which upstream keeps blobs, as the configuration says. */
   isStorage(origin: string): boolean;
   manifest(path: string, reference: string, caller: Caller): Promise<ManifestAnswer>;

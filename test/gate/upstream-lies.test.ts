@@ -229,6 +229,24 @@ describe('an upstream that lies, floods or fails', () => {
     expect((await pull(gate, TAG)).status).toBe(200);
   });
 
+  it('that counts requests is heard where manifests are served, by the credential that it counted', async () => {
+    const gate = await site();
+    const { 'retry-after': _, ...limits } = LIMITS;
+    const one = { authorization: 'Basic b25lOm9uZQ==' };
+    gate.fault((request, response) => {
+      if (request.headers.authorization === one.authorization)
+        for (const [name, value] of Object.entries(limits)) response.setHeader(name, value);
+      return false;
+    });
+    for (const target of [TAG, BY_DIGEST, '/v2/team/app/tags/list']) {
+      const counted = await gate.call('GET', target, { headers: one });
+      expect(counted.status).toBe(200);
+      expect(counted.headers).toMatchObject(limits);
+      const other = await gate.call('GET', target);
+      expect([other.status, other.headers['ratelimit-limit']]).toEqual([200, undefined]);
+    }
+  });
+
   it('T-76: that names other hosts in what it answers gets none of them asked', async () => {
     const gate = await site();
     const asked: string[] = [];

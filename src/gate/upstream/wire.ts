@@ -6,6 +6,7 @@ import type { PooledRequest } from './authorised.ts';
 import { Authorised } from './authorised.ts';
 import { Complaints } from './complaints.ts';
 import { openPool } from './pools.ts';
+import { RateLimits } from './rate-limits.ts';
 import { readsBlob } from './scopes.ts';
 import { isRedirect, Storage } from './storage.ts';
 
@@ -25,6 +26,7 @@ export interface Ask {
 /** The connections to one registry and to its storage, and where its redirects may lead. */
 export class Wire {
   readonly origin: string;
+  readonly limits = new RateLimits();
   readonly #storage: Storage;
   readonly #small: Pool;
   readonly #streams: Pool;
@@ -58,7 +60,9 @@ export class Wire {
    */
   async ask(ask: Ask): Promise<Dispatcher.ResponseData> {
     try {
-      return await this.#ask(ask);
+      const response = await this.#ask(ask);
+      this.limits.learn(ask.caller, response.headers);
+      return response;
     } catch (error) {
       throw this.#complaints.about(error);
     }

@@ -39,6 +39,7 @@ export async function getManifest(
     'docker-content-digest': digest,
     etag: `"${digest}"`,
     'cache-control': 'private, no-store',
+    ...r.registry.upstream.limits(r.caller),
     ...(outcome.warning === null ? {} : { warning: warningHeader(outcome.warning) }),
   };
   // Only here, when all is decided: "not modified" is a yes as well.
