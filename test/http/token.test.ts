@@ -94,6 +94,16 @@ describe('tokens of clients', () => {
       expect(gate.logs()).not.toContain(secret);
   });
 
+  it('are asked for in the same way where the API needs one', async () => {
+    const { gate } = await site();
+    const asked = await gate.call('POST', '/api/v1/decisions', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ image: `${gate.host}/team/app:1` }),
+    });
+    expect(asked.status).toBe(401);
+    expect(asked.headers['www-authenticate']).toContain(`realm="${gate.url}/token"`);
+  });
+
   it('are refused as the token server refuses, without a challenge of its own', async () => {
     const { gate } = await site();
     const wrong = { authorization: `Basic ${Buffer.from('ci:wrong').toString('base64')}` };

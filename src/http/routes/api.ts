@@ -6,7 +6,8 @@ import { isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { essence } from '../../oci/manifest.ts';
 import { sendRefusal, sendRelayed } from '../answer.ts';
-import { CHALLENGE, dropBody, factsOf, identify, registryFor } from '../exchange.ts';
+import { ownChallenge } from '../challenge.ts';
+import { CHALLENGE, dropBody, factsOf, identify, originOf, registryFor } from '../exchange.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';
 import { decisions } from './decisions.ts';
@@ -127,7 +128,7 @@ async function answered(
       String(v),
     ]),
   );
-  return handler({
+  const answer = await handler({
     ports,
     caller,
     registry,
@@ -135,4 +136,6 @@ async function answered(
     params: (request.params ?? {}) as Record<string, string>,
     body,
   });
+  if (answer.kind !== 'relay') return answer;
+  return { ...answer, headers: ownChallenge(answer.headers, registry, originOf(request.raw)) };
 }
