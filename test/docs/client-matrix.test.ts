@@ -70,8 +70,8 @@ describe('the client matrix', () => {
   it('quotes what a client prints before the reason', () => {
     const reason =
       'localhost:1/a:1 (sha256:ab12cd34ef56) not signed: policy p needs bot; found none';
-    expect(shownAs(`ctr: 403 ${reason}`)).toBe('403 …');
-    expect(shownAs(`docker login': denied: ${reason}`)).toBe('denied: …');
+    expect(shownAs(`ctr: 403 ${reason}`)).toBe('`403 …`');
+    expect(shownAs(`docker login': denied: ${reason}`)).toBe('`denied: …`');
     expect(shownAs('403 Forbidden')).toBeNull();
   });
 });

@@ -36,5 +36,5 @@ export function shownAs(output: string): string | null {
   const before = /(\S+) \S+ (?:\(sha256:[0-9a-f]{12}\) )?not signed: policy \S+ needs /.exec(
     output,
   );
-  return before === null ? null : `${before[1] ?? ''} …`;
+  return before === null ? null : `\`${before[1] ?? ''} …\``;
 }

@@ -27,6 +27,8 @@ export async function startDockerd(
     readonly store?: ImageStore;
     /** Members of daemon.json. */
     readonly config?: Readonly<Record<string, Json>>;
+    /** The engine's environment, over this process's own. */
+    readonly env?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<Dockerd> {
   mkdirSync(folder, { recursive: true });
@@ -53,6 +55,7 @@ export async function startDockerd(
       ['-H', socket],
       ['--iptables=false', '--ip6tables=false', '--bridge=none'],
     ].flat(),
+    options.env === undefined ? {} : { env: options.env },
   );
   const env = {
     DOCKER_HOST: socket,

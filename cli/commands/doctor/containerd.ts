@@ -31,7 +31,7 @@ export async function examineContainerd(examined: Examined): Promise<readonly Ch
         leadsAround(
           path,
           'registry.mirrors: containerd asks the registry itself for what a mirror refuses',
-          `use config_path and a hosts.toml whose server is https://${examined.gate}`,
+          `use config_path and a hosts.toml whose server and one host are https://${examined.gate}`,
           Object.keys(registry['mirrors']).flatMap((name) =>
             name === '*' ? examined.registries : [name],
           ),
@@ -68,14 +68,16 @@ async function examineHost(
     if (file.content === null) continue;
     const hosts = isObject(file.content['host']) ? Object.keys(file.content['host']) : [];
     const server = textIn(file.content['server']);
-    const around = [...hosts, server ?? registry].map(hostIn).filter((host) => host !== gate);
+    // containerd 1.6 takes no notice of a server with no host beside it, and asks the registry.
+    const last = hosts.length === 0 ? [server ?? registry, registry] : [server ?? registry];
+    const around = [...new Set([...hosts, ...last].map(hostIn))].filter((host) => host !== gate);
     return [
       around.length === 0
         ? check('closed', path, `${registry} leads to the gate only`)
         : leadsAround(
             path,
             `${registry} leads to ${around.join(', ')}`,
-            `set server = "https://${gate}" and name no other host`,
+            `set server = "https://${gate}", with [host."https://${gate}"] and no other`,
             around,
           ),
     ];
@@ -84,7 +86,7 @@ async function examineHost(
     leadsAround(
       join(folder, registry, 'hosts.toml'),
       `there is none: containerd asks ${registry} itself`,
-      `write one with server = "https://${gate}", or block the way to ${registry}`,
+      `write one with server = "https://${gate}" and [host."https://${gate}"], or block the way to ${registry}`,
       [registry],
     ),
   ];
