@@ -7,7 +7,7 @@ import { hexOf, isDigest } from './digest.ts';
 import { pullScope, repositoryUrl } from './endpoint.ts';
 import type { Exchange, Located } from './exchange.ts';
 import type { Descriptor } from './manifest.ts';
-import { parseManifest } from './manifest.ts';
+import { essence, parseManifest } from './manifest.ts';
 import { MEDIA } from './media-types.ts';
 import { nextLink } from './name-list.ts';
 import { resolveLocation } from './origin.ts';
@@ -63,7 +63,7 @@ export function parseReferrers(
 
 /**
  * Lists a subject's referrers by the registry's API, page by page, within bounds; `null` where the
- * registry has no such API (any 404, distribution-spec "Listing Referrers"), so that the index under
+ * registry has no such API ({@link isNoReferrersApi}), so that the index under
  * the {@link fallbackTag} is to be read instead. Throws CountersignError where it could not be asked.
  */
 export async function listReferrers(
@@ -85,15 +85,9 @@ export async function listReferrers(
         scopes,
         idempotent: true,
       },
-      readPage,
+      pages === 0 ? readFirstPage : readPage,
     );
-    if (page === null) {
-      if (pages === 0) return null;
-      throw new CountersignError(
-        'UPSTREAM_INVALID',
-        'expected a further page of referrers, found 404',
-      );
-    }
+    if (page === null) return null;
     descriptors.push(...page.descriptors);
     next = page.next;
   }
@@ -103,16 +97,31 @@ export async function listReferrers(
   };
 }
 
+/** What registries answer that have no such API; all but 404 are none of the specification's, but met. */
+const NO_API: readonly number[] = [400, 404, 405, 406];
+
+/**
+ * True where the answer to the first question for referrers says that the registry has no such API.
+ * The specification asks for an image index (distribution-spec end-12a): a page for people is no list.
+ */
+export function isNoReferrersApi(status: number, contentType: string | undefined): boolean {
+  return (
+    NO_API.includes(status) || (status === 200 && essence(contentType ?? '') !== MEDIA.ociIndex)
+  );
+}
+
 interface Page {
   readonly descriptors: readonly Descriptor[];
   readonly next: URL | undefined;
 }
 
-async function readPage(answer: Located): Promise<Page | null> {
-  if (answer.status === 404) {
-    await answer.drain();
-    return null;
-  }
+async function readFirstPage(answer: Located): Promise<Page | null> {
+  if (!isNoReferrersApi(answer.status, answer.header('content-type'))) return readPage(answer);
+  await answer.drain();
+  return null;
+}
+
+async function readPage(answer: Located): Promise<Page> {
   if (answer.status !== 200) throw await refusalOf(answer, 'listing referrers');
   const link = nextLink(answer.header('link'));
   const parsed = parseReferrers(await answer.read(LIMITS.manifestBytes));

@@ -1,4 +1,5 @@
 import { systemClock } from '../lib/time.ts';
+import { parseFallbackTag } from '../oci/referrers.ts';
 import { cosignFormat } from './cosign/cosign.ts';
 import type { SignatureFormat } from './format.ts';
 
@@ -8,4 +9,11 @@ export const FORMATS: readonly SignatureFormat[] = [cosignFormat(systemClock)];
 /** The format of that name, or `undefined`. */
 export function formatByName(name: string): SignatureFormat | undefined {
   return FORMATS.find((format) => format.name === name);
+}
+
+/** True for tags that hold signatures or lists of referrers: what stands there is nobody's image. */
+export function isEvidenceTag(tag: string): boolean {
+  return (
+    parseFallbackTag(tag) !== null || FORMATS.some((format) => format.subjectOfTag(tag) !== null)
+  );
 }

@@ -102,6 +102,10 @@ describeWithClients(
         const inspected = await site.cli(['inspect', name, '--key', pipeline.publicKey]);
         expect(inspected).toMatchObject({ code: 0 });
         expect(inspected.stdout).toContain(`cosign as ${name}`);
+        // The list of referrers stands under a tag, and is nobody's image.
+        const all = await site.cli(['inspect', name.slice(0, -2), '--key', pipeline.publicKey]);
+        expect(all).toMatchObject({ code: 0 });
+        expect(all.stdout).not.toContain('sha256-');
         const other = await push();
         await cosignSignBundle(other.pinned, stranger, { [NAME]: other.name });
         expect(await offline(other.name)).toMatchObject({ code: 1, shown: { decision: 'deny' } });

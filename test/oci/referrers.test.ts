@@ -57,12 +57,12 @@ describe('a list of referrers', () => {
   afterEach(() => server?.stop());
 
   const listed = async (
-    answer: (target: string) => { status?: number; link?: string; body: string },
+    answer: (target: string) => { status?: number; type?: string; link?: string; body: string },
   ) => {
     server = await startWireServer((request, response) => {
-      const { status = 200, link, body } = answer(request.url ?? '');
+      const { status = 200, type = MEDIA.ociIndex, link, body } = answer(request.url ?? '');
       response.writeHead(status, {
-        'content-type': MEDIA.ociIndex,
+        'content-type': type,
         ...(link === undefined ? {} : { link }),
       });
       response.end(body);
@@ -84,8 +84,21 @@ describe('a list of referrers', () => {
     expect(list).toEqual({ descriptors: [entry('first'), entry('second')], complete: true });
   });
 
-  it('says that the registry has no such API where it answers 404, whatever the page', async () => {
-    expect(await listed(() => ({ status: 404, body: '404 page not found' }))).toBe(null);
+  it.each([
+    [400, MEDIA.ociIndex],
+    [404, MEDIA.ociIndex],
+    [405, 'text/plain'],
+    [406, 'application/json'],
+    [200, 'text/html; charset=utf-8'],
+  ])('says that the registry has no such API where it answers %s with %s', async (status, type) => {
+    expect(await listed(() => ({ status, type, body: '404 page not found' }))).toBe(null);
+  });
+
+  it('of whose further pages one is missing is an error and never "none"', async () => {
+    const page = { body: index([]), link: '<?last=x>; rel="next"' };
+    const answer = (target: string) =>
+      target.includes('last=') ? { status: 404, body: '' } : page;
+    await expect(listed(answer)).rejects.toMatchObject({ name: 'CountersignError' });
   });
 
   it('that never ends is cut, and says so', async () => {

@@ -6,7 +6,7 @@ import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
 import type { Authority } from '../../../src/trust/format.ts';
-import { FORMATS } from '../../../src/trust/formats.ts';
+import { isEvidenceTag } from '../../../src/trust/formats.ts';
 import type { Context } from '../../commands.ts';
 import { readPublicKey } from '../../public-key-file.ts';
 import type { RegistryFlags } from '../../registry.ts';
@@ -103,7 +103,7 @@ async function tagged(
   warn: (said: string) => void,
 ): Promise<readonly Reference[]> {
   const all = await client.tags(image.path);
-  const tags = all.filter((tag) => FORMATS.every((format) => format.subjectOfTag(tag) === null));
+  const tags = all.filter((tag) => !isEvidenceTag(tag));
   if (tags.length > MOST_TAGS) {
     warn(`${image.repository} has ${tags.length} tags; only the first ${MOST_TAGS} are shown`);
   }

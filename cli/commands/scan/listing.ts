@@ -1,8 +1,7 @@
 import { codeOf, CountersignError, ERRORS, messageOf } from '../../../src/lib/errors.ts';
 import { mapParallel } from '../../../src/lib/parallel.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
-import { parseFallbackTag } from '../../../src/oci/referrers.ts';
-import { FORMATS } from '../../../src/trust/formats.ts';
+import { isEvidenceTag } from '../../../src/trust/formats.ts';
 import type { Problem } from './tally.ts';
 import type { ScannedRepository } from './targets.ts';
 import type { Tagged } from './verdict.ts';
@@ -28,7 +27,7 @@ export async function listImages(
     try {
       const tags = await clientOf(one.host).tags(one.path);
       if (tags.length === 0 && one.named) problems.push(nothingIn(one));
-      const images = [...new Set(tags.filter(isImage))];
+      const images = [...new Set(tags.filter((tag) => !isEvidenceTag(tag)))];
       count += images.length;
       if (count > MAX_IMAGES) throw tooMany();
       return { repository: one, tags: images };
@@ -60,13 +59,6 @@ export function isOfRepository(error: unknown): boolean {
 /** True where the caller lacks a right. */
 export function isForbidden(error: unknown): boolean {
   return ['FORBIDDEN', 'UNAUTHENTICATED'].includes(codeOf(error));
-}
-
-/** Signatures and lists of referrers stand under tags of their own and are nobody's image. */
-function isImage(tag: string): boolean {
-  return (
-    parseFallbackTag(tag) === null && FORMATS.every((format) => format.subjectOfTag(tag) === null)
-  );
 }
 
 function nothingIn({ repository }: ScannedRepository): Problem {

@@ -14,7 +14,7 @@ import type { Decision } from '../../../src/policy/decision.ts';
 import { askedBy, govern } from '../../../src/policy/match.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
-import { FORMATS } from '../../../src/trust/formats.ts';
+import { FORMATS, isEvidenceTag } from '../../../src/trust/formats.ts';
 
 /** What offline judging cannot know: it is the record of the Countersign that serves the image. */
 export const UNCHECKED = ['revocations'] as const;
@@ -106,9 +106,7 @@ async function inherited(
   digest: Digest,
   own: Decision,
 ): Promise<Decision | null> {
-  const tags = (await ground.client.tags(image.path)).filter((tag) =>
-    FORMATS.every((format) => format.subjectOfTag(tag) === null),
-  );
+  const tags = (await ground.client.tags(image.path)).filter((tag) => !isEvidenceTag(tag));
   const roots = await mapParallel(tags.slice(0, SEARCH_TAGS), WIDTH, async (tag) => {
     const found = await readable(ground.client, image.path, tag);
     return found === null ? [] : parentsOf(ground.client, image.path, found, digest);

@@ -4,11 +4,10 @@ import { isArray, isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Descriptor } from '../../oci/manifest.ts';
-import { essence } from '../../oci/manifest.ts';
 import { MEDIA } from '../../oci/media-types.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { ReferrerList } from '../../oci/referrers.ts';
-import { parseReferrers } from '../../oci/referrers.ts';
+import { isNoReferrersApi, parseReferrers } from '../../oci/referrers.ts';
 import { nextLink } from '../../oci/name-list.ts';
 import type { Caller } from '../caller.ts';
 import { header, ownPath, readBounded, unavailable } from '../upstream-answer.ts';
@@ -41,9 +40,6 @@ export async function listTags(
   if (!isArray(tags)) return [];
   return tags.filter((tag): tag is string => typeof tag === 'string' && isTag(tag)).slice(0, limit);
 }
-
-/** What registries answer that have no such API; all but 404 are none of the specification's, but met. */
-const NO_API = new Set([400, 404, 405, 406]);
 
 /** The referrers of a digest; see {@link Upstream.referrers}. */
 export async function listReferrers(
@@ -90,9 +86,7 @@ async function readReferrers(
   first: boolean,
 ): Promise<readonly Descriptor[] | null> {
   const { statusCode } = response;
-  const isIndex = essence(header(response, 'content-type') ?? '') === MEDIA.ociIndex;
-  if (first && (NO_API.has(statusCode) || (statusCode === 200 && !isIndex))) {
-    // The specification asks for this type: a page for people, say, is no list (distribution-spec end-12).
+  if (first && isNoReferrersApi(statusCode, header(response, 'content-type'))) {
     await response.body.dump();
     return null;
   }
