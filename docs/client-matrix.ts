@@ -26,7 +26,7 @@ export interface Proof {
 const BEGIN = '<!-- client matrix: written by `npm run docs:clients` -->';
 const END = '<!-- end of the client matrix -->';
 /** In a cell that no test has proved. */
-const UNPROVED = '—';
+const UNPROVED = 'not proved';
 
 /** The proofs that a run of the tests left in a folder. */
 export function readProofs(folder: string): readonly Proof[] {

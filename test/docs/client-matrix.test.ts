@@ -21,22 +21,28 @@ const proof = (client: string, column: MatrixColumn, more: Partial<Proof> = {}):
 });
 
 describe('the client matrix', () => {
-  it('has a line for each client in order, and a dash for what no test has proved', () => {
+  it('has a line for each client in order, and says what no test has proved', () => {
     const table = matrixTable([proof('zip', 'hold'), proof('ark', 'pull signed')]);
     expect(table.split('\n').slice(2)).toEqual([
-      '| ark | 1.0 | yes | — | — | — | — | — |',
-      '| zip | 1.0 | — | — | — | — | yes | — |',
+      '| ark | 1.0 | yes | not proved | not proved | not proved | not proved | not proved |',
+      '| zip | 1.0 | not proved | not proved | not proved | not proved | yes | not proved |',
     ]);
   });
 
   it('holds nothing for what only one backend has proved, or two differently', () => {
     const other = { backend: 'docker-registry' };
     const one = [proof('ark', 'hold'), proof('ark', 'pull signed', other)];
-    expect(matrixTable(one)).toContain('| ark | 1.0 | — | — | — | — | — | — |');
+    expect(matrixTable(one)).toContain(
+      '| ark | 1.0 | not proved | not proved | not proved | not proved | not proved | not proved |',
+    );
     const two = [proof('ark', 'hold'), proof('ark', 'hold', { ...other, value: 'no' })];
-    expect(matrixTable(two)).toContain('| ark | 1.0 | — | — | — | — | — | — |');
+    expect(matrixTable(two)).toContain(
+      '| ark | 1.0 | not proved | not proved | not proved | not proved | not proved | not proved |',
+    );
     const same = [proof('ark', 'hold'), proof('ark', 'hold', other)];
-    expect(matrixTable(same)).toContain('| ark | 1.0 | — | — | — | — | yes | — |');
+    expect(matrixTable(same)).toContain(
+      '| ark | 1.0 | not proved | not proved | not proved | not proved | yes | not proved |',
+    );
   });
 
   it('is written between its marks, and agrees with itself', () => {

@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { MatrixColumn } from '../../docs/client-matrix.ts';
+import { proves, shownAs } from '../support/client-matrix.ts';
 import type { CosignKey, CosignName } from '../support/cosign.ts';
 import { cosignSign, cosignVerify, generateCosignKey } from '../support/cosign.ts';
 import type { Service, Site } from '../support/countersign.ts';
@@ -113,10 +115,32 @@ access:
           foreign.publicKey,
         );
         expect(verified).toMatchObject({ code: 0 });
+        const proved = proving(cosign);
+        proved('pull signed', 'verifies');
+        proved('hold', 'signs, verifies');
+        proved('push signed', NOT_ITS_WORK);
+        proved('push unsigned', NOT_ITS_WORK);
+        proved('multi-arch', NOT_ITS_WORK);
+      });
+
+      it.for(COSIGNS)('%s is told why it cannot verify what is not signed', async (cosign) => {
+        await pushImage(registry.url, `team/not-${cosign}`, image('unsigned\n'), '1');
+        const name = `${gate.host}/team/not-${cosign}:1`;
+        const refused = await cosignVerify(cosign, name, foreign.publicKey);
+        expect(refused.code).not.toBe(0);
+        expect(refused.output).toMatch(/not signed: policy team needs pipeline/);
+        proving(cosign)('pull unsigned', `refused: ${shownAs(refused.output) ?? 'no reason'}`);
       });
     });
   },
 );
+
+const NOT_ITS_WORK = 'not its work';
+
+const proving =
+  (name: CosignName) =>
+  (column: MatrixColumn, value: string): void =>
+    proves({ name, programs: [name] }, 'docker-registry', column, value);
 
 async function fetchStatus(url: string): Promise<number> {
   const accept = 'application/vnd.oci.image.manifest.v1+json';

@@ -29,6 +29,8 @@ const needs = [
   'docker-registry',
 ] as const;
 
+const SLOW = { timeout: 10_000 };
+
 describeWithClients('a gate that is configured as a mirror', needs, () => {
   const scope = suiteScope();
   let guarded: Guarded;
@@ -74,7 +76,7 @@ describeWithClients('a gate that is configured as a mirror', needs, () => {
       const pulled = await pull(entry(registry, mirror), `${registry}/allow/unsigned:1`);
       expect(pulled).toMatch(/^done/);
       // The log's line leaves after the answer.
-      await expect.poll(() => refusals('allow/unsigned')).toBeGreaterThan(before);
+      await expect.poll(() => refusals('allow/unsigned'), SLOW).toBeGreaterThan(before);
     });
 
     it('is the only way as the location of all of the registry', async () => {
@@ -119,7 +121,7 @@ describeWithClients('a gate that is configured as a mirror', needs, () => {
       const mirror = `${server(registry)}${host(gate)}`;
       expect(await pull(mirror, 'allow/unsigned:1')).toMatch(/^done/);
       // The log's line leaves after the answer.
-      await expect.poll(() => refusals('allow/unsigned')).toBeGreaterThan(before);
+      await expect.poll(() => refusals('allow/unsigned'), SLOW).toBeGreaterThan(before);
       // So it is where no server is named: that is the registry then.
       expect(await pull(host(gate), 'allow/unsigned:1')).toMatch(/^done/);
     });
@@ -155,7 +157,7 @@ describeWithClients('a gate that is configured as a mirror', needs, () => {
     it('lets an unsigned image in: Hub is asked after the gate has refused', async () => {
       expect(await pull('unsigned:1')).toMatch(/^done/);
       // The log's line leaves after the answer.
-      await expect.poll(() => refusals('library/unsigned')).toBeGreaterThan(0);
+      await expect.poll(() => refusals('library/unsigned'), SLOW).toBeGreaterThan(0);
     });
 
     it('is the only way by its own name, where the network does not lead to Hub', async () => {
