@@ -56,9 +56,21 @@ export function tagRemoved(gate: Gate, repository: Repository, tag: string): voi
   if (subject !== null) gate.evaluator.verdicts.forget(repository, subject);
 }
 
+/** Forgets what is cached of a manifest that is deleted upstream, and the verdicts that stood on it; `subject` is what it was evidence for. */
+export function manifestRemoved(
+  gate: Gate,
+  repository: Repository,
+  digest: Digest,
+  subject: Digest | null,
+): void {
+  gate.manifests.delete(repository, digest);
+  gate.evaluator.verdicts.forget(repository, digest);
+  if (subject !== null) gate.evaluator.verdicts.forget(repository, subject);
+}
+
 /**
- * Forgets all that stood on a manifest after its deletion upstream; `subject` is what it was evidence
- * for, `gone` whether upstream says that it is deleted.
+ * Finishes the deletion of a manifest: what stood under its tags, and, where upstream says that it is
+ * `gone`, what it was known to be and the list that names it.
  */
 export async function removed(
   gate: Gate,
@@ -67,9 +79,6 @@ export async function removed(
   gone: boolean,
 ): Promise<void> {
   const { repository, digest } = deletion;
-  gate.manifests.delete(repository, digest);
-  gate.evaluator.verdicts.forget(repository, digest);
-  if (subject !== null) gate.evaluator.verdicts.forget(repository, subject);
   const artifact = await gate.artifacts.known(repository, digest);
   if (artifact !== null && artifact.kind !== 'referrer')
     tagRemoved(gate, repository, artifact.name);

@@ -182,7 +182,7 @@ describe('a push', () => {
     expect((await gate.call('GET', `/v2/team/app/manifests/${made.digest}`)).status).toBe(404);
   });
 
-  it('T-33, T-34: needs the right to push, and deleting a right of its own and the policy', async () => {
+  it('T-33, T-34, T-35: needs the right to push, and deleting a right of its own and the policy, also of a tag', async () => {
     for (const rule of ['deny', 'allow']) {
       const gate = await attacked({ policy: `push: allow\n    delete: ${rule}`, access: ACCESS });
       const made = image('mine\n');

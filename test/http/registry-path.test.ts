@@ -92,6 +92,12 @@ describe('a path of the registry', () => {
     [`/v2/app/manifests/SHA256:${HEX}`, 'DIGEST_INVALID'],
     [`/v2/app/manifests/sha256:${HEX.slice(1)}`, 'DIGEST_INVALID'],
     [`/v2/app/manifests/md5:${'a'.repeat(32)}`, 'DIGEST_INVALID'],
+    ['/v2/app/blobs/sha256:../../x', 'PATH_INVALID'],
+    ['/v2/app/manifests/sha256:..%2f..%2fx', 'PATH_INVALID'],
+    [`/v2/app/blobs/sha256:${HEX}\0`, 'PATH_INVALID'],
+    [`/v2/app/blobs/sha256:${HEX}${HEX}`, 'DIGEST_INVALID'],
+    [`/v2/app/referrers/sha512:${HEX}`, 'DIGEST_INVALID'],
+    [`/v2/app/blobs/sha256+x:${HEX}`, 'DIGEST_INVALID'],
     ['/v2/app/blobs/uploads', 'DIGEST_INVALID'],
     ['/v2/app/blobs/latest', 'DIGEST_INVALID'],
     ['/v2/app/referrers/latest', 'DIGEST_INVALID'],
@@ -102,7 +108,7 @@ describe('a path of the registry', () => {
     ['/v2/_zot/ext/userprefs/x', 'EXTENSION_UNKNOWN'],
     ['/v2/team/app/_oci/ext/discover', 'EXTENSION_UNKNOWN'],
     ['/v2/_catalog/tags/list', 'EXTENSION_UNKNOWN'],
-  ])('T-30: %s is refused with %s', (path, code) => {
+  ])('T-30, T-38: %s is refused with %s', (path, code) => {
     expect(said(path)).toBe(code);
   });
 

@@ -1,6 +1,12 @@
 import { pull } from '../../gate/pull.ts';
 import { refused } from '../../gate/outcome.ts';
-import { removalRefused, removed, subjectOfRemoved, tagRemoved } from '../../gate/remove.ts';
+import {
+  manifestRemoved,
+  removalRefused,
+  removed,
+  subjectOfRemoved,
+  tagRemoved,
+} from '../../gate/remove.ts';
 import { supersededRemoved } from '../../gate/superseded.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -71,10 +77,19 @@ export async function remove(
   const subject = deletion === null || blob ? null : await subjectOfRemoved(gate, deletion);
   const { path } = r.route as { path: string };
   const last = 'tag' in reference ? reference.tag : reference.digest;
-  await pass(r, 'DELETE', `/v2/${path}/${blob ? 'blobs' : 'manifests'}/${last}`, false);
-  if ('tag' in reference) tagRemoved(gate, repository, reference.tag);
-  else if (deletion !== null) {
-    const gone = r.response.statusCode >= 200 && r.response.statusCode < 300;
-    await removed(gate, deletion, subject, gone);
+  const forget = (): void =>
+    'tag' in reference
+      ? tagRemoved(gate, repository, reference.tag)
+      : manifestRemoved(gate, repository, reference.digest, subject);
+  // Before, so that who hears of the deletion finds nothing old here any more (T-53).
+  forget();
+  let gone = false;
+  try {
+    await pass(r, 'DELETE', `/v2/${path}/${blob ? 'blobs' : 'manifests'}/${last}`, false);
+    gone = r.response.statusCode >= 200 && r.response.statusCode < 300;
+  } finally {
+    // And after, for what was asked meanwhile; also where upstream's answer got lost.
+    forget();
+    if (deletion !== null) await removed(gate, deletion, subject, gone);
   }
 }
