@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findClient, missing } from '../test/support/clients.ts';
-import { manifest } from './measures/manifest.ts';
+import { blob } from './measures/blob.ts';
+import { manifests } from './measures/manifest.ts';
+import { memory } from './measures/memory.ts';
 import { sign } from './measures/sign.ts';
 import { start } from './measures/start.ts';
 import { store } from './measures/store.ts';
@@ -12,7 +14,7 @@ import { keepsBound } from './support/measure.ts';
 import type { Report } from './support/report.ts';
 import { machine, table } from './support/report.ts';
 
-const MEASURES: readonly Measure[] = [start, sign, manifest, store];
+const MEASURES: readonly Measure[] = [start, sign, ...manifests, blob, memory, store];
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },

@@ -1,0 +1,35 @@
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** The process of this user whose command line contains a text, this one left out. Throws where there is not exactly one. */
+export function processWith(text: string): number {
+  const found = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => read(`/proc/${name}/cmdline`).includes(text));
+  if (found.length !== 1)
+    throw new Error(`expected one process with ${text}, found ${found.length}`);
+  return Number(found[0]);
+}
+
+/** Resident memory of a process, MiB. */
+export function residentMiB(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
+}
+
+/** The most resident memory that a process has had, MiB. */
+export function mostResidentMiB(pid: number): number {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
+}
+
+/** Processor time that a process has taken, in ms (Linux counts in hundredths of a second). */
+export function processorMs(pid: number): number {
+  const fields = read(`/proc/${pid}/stat`).split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
