@@ -14,6 +14,8 @@ export interface Child {
   stop(): Promise<number>;
   /** kill -9, and waits until it is gone. */
   kill(): Promise<void>;
+  /** Ctrl-C (SIGINT), and waits until it is gone. */
+  interrupt(): Promise<void>;
 }
 
 /** Starts a long-running program; nothing is awaited yet. */
@@ -60,6 +62,10 @@ export function startChild(
     },
     kill: async () => {
       child.kill('SIGKILL');
+      await done;
+    },
+    interrupt: async () => {
+      child.kill('SIGINT');
       await done;
     },
   };

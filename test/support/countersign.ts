@@ -6,7 +6,7 @@ import { answers } from './docker-registry.ts';
 import type { Ran, RunOptions } from './run.ts';
 import { mustRun, run } from './run.ts';
 
-const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'countersign.js');
+export const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'countersign.js');
 const PASSPHRASE = 'a test passphrase';
 
 /** One person's or one machine's set-up: key store, credentials and policies in one folder. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { CountersignError } from '../../../src/lib/errors.ts';
+import { codeOf, CountersignError, messageOf } from '../../../src/lib/errors.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import { decisionJson } from '../../../src/policy/decision-json.ts';
@@ -54,8 +54,18 @@ export function judgeByPolicies(
   return async (image) => {
     const { policies, aliases } = await policiesOf(image.host);
     const client = clientOf(image.host);
-    const decision = await judgeOffline({ client, policies, aliases, now, memo }, image);
-    return judged(image, decisionJson(decision, null), policies.revision);
+    const basis = policies.revision;
+    try {
+      const decision = await judgeOffline({ client, policies, aliases, now, memo }, image);
+      return judged(image, decisionJson(decision, null), basis);
+    } catch (error) {
+      // A gate shows other tags of the same repository: this says nothing of the repository.
+      const code = codeOf(error);
+      if (code !== 'FORBIDDEN') throw error;
+      const name = formatReference(image);
+      const open = { image: name, digest: null, policy: null, code, message: messageOf(error) };
+      return { ...open, verdict: 'unknown', basis };
+    }
   };
 }
 

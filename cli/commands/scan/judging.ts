@@ -85,8 +85,8 @@ export class Judging {
       if (before !== undefined) this.#count(before, -1);
       this.#count(judged, 1);
       if (judged.basis !== '') this.#basis = judged.basis;
-      if (judged.verdict === 'unknown') this.#patience.failed(judged.message);
-      else {
+      if (isOpen(judged)) this.#patience.failed(judged.message);
+      else if (judged.verdict !== 'unknown') {
         this.#patience.well();
         this.#ports.journal?.add(judged);
       }
@@ -98,7 +98,7 @@ export class Judging {
   async #patiently(image: Tagged): Promise<Judged | null> {
     for (let tries = 1; ; tries++) {
       const judged = await this.#once(image);
-      if (judged?.verdict !== 'unknown' || tries === TRIES) return judged;
+      if (judged === null || !isOpen(judged) || tries === TRIES) return judged;
       await sleep(PAUSE * tries, undefined, { signal: this.#ports.signal });
     }
   }
@@ -125,6 +125,11 @@ export class Judging {
   #count({ verdict }: Judged, by: 1 | -1): void {
     if (verdict === 'refused' || verdict === 'warned') this.#bad += by;
   }
+}
+
+/** True where another try may find out; a refusal to show the image stays one. */
+function isOpen({ verdict, code }: Judged): boolean {
+  return verdict === 'unknown' && code !== 'FORBIDDEN';
 }
 
 function* missing(

@@ -84,7 +84,9 @@ async function judgeAndReport(
   for (const judged of earlier) judging.takeOver(judged);
   const { results } = judging;
   const record = (complete: boolean): Promise<number | null> =>
-    flags.offline === true ? Promise.resolve(null) : recordScans({ ...plan, results, complete });
+    flags.offline === true || results.size === 0
+      ? Promise.resolve(null)
+      : recordScans({ ...plan, results, complete });
   try {
     await judging.run(images);
   } catch (error) {

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashSync } from 'bcryptjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Service, Site } from '../../support/countersign.ts';
 import { createSite, startService } from '../../support/countersign.ts';
@@ -8,6 +9,7 @@ import type { RunningRegistry } from '../../support/registry.ts';
 import { startRegistry } from '../../support/registry.ts';
 import type { Ran } from '../../support/run.ts';
 import { suiteScope } from '../../support/scope.ts';
+import { answerError, startWireServer } from '../../support/wire-server.ts';
 
 const image = (note: string) => buildImage({ annotations: { note } });
 const POLICY = (mode: string): string => `version: 1
@@ -68,5 +70,189 @@ describe('countersign scan', () => {
       { image: at('team/app:2'), digest: two.digest, policy: 'team' },
       { image: at('team/multi:all'), digest: index.digest },
     ]);
+  });
+
+  it('leaves one event in the record, and no refusal', async () => {
+    const before = await site.cli(['--output', 'json', 'history', '--server', gate.host]);
+    const { data } = await json(at('team/app'), at('team/multi'));
+    const port = gate.host.split(':')[1] ?? '';
+    const after = await site.cli([
+      '--output',
+      'json',
+      'history',
+      '--server',
+      gate.host,
+      '--record',
+      String(data.record),
+    ]);
+    const events = (ran: Ran) =>
+      (JSON.parse(ran.stdout) as { events: { type: string; data: object; sequence: number }[] })
+        .events;
+    expect(events(after)).toMatchObject([
+      {
+        type: 'scan',
+        data: {
+          // Under the registry's canonical name.
+          repositories: ['team/app', 'team/multi'].map((path) => `localhost:${port}/${path}`),
+          counts: { allowed: 2, refused: 2 },
+          complete: true,
+        },
+      },
+    ]);
+    expect(events(before).some((event) => event.type === 'deny')).toBe(false);
+    expect(events(after)[0]?.sequence).toBe((events(before)[0]?.sequence ?? 0) + 1);
+    const shown = await site.cli(['history', '--server', gate.host]);
+    expect(shown.stdout).toContain('1 refused');
+  });
+
+  it('leaves out signatures and lists of referrers', async () => {
+    await pushImage(registry.url, 'team/evidence', two, 'v1');
+    const fallback = buildIndex([]);
+    await pushImage(registry.url, 'team/evidence', fallback, two.digest.replace(':', '-'));
+    const { data } = await json(at('team/evidence'));
+    expect(data.images.map((found) => found.image)).toEqual([at('team/evidence:v1')]);
+  });
+
+  it('judges offline by policy files alone, where the registry shows them', async () => {
+    const online = await json(gate.host);
+    const here = ['--offline', '--policies', site.policies];
+    // Round the gate: the names are those of the registry itself then, so the signatures are not for them.
+    const direct = await json(...here, registry.host);
+    expect(direct.data.counts).toMatchObject({
+      allowed: 0,
+      refused: online.data.images.length + 2,
+    });
+    const listed = await json(...here, at('team/app'));
+    expect(listed.data).toMatchObject({
+      // The gate does not show what it refuses, and so it could not be judged here.
+      counts: { allowed: 2, refused: 0, unknown: 1 },
+      images: [{ image: at('team/app:2'), verdict: 'unknown' }],
+      record: null,
+      unchecked: ['revocations'],
+    });
+    const ran = await scan(...here, at('team/app'));
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('revocations') });
+  });
+
+  it('is content where nothing would be refused, and counts a warning as a refusal to come', async () => {
+    await pushImage(registry.url, 'team/fine', one, '1');
+    await site.cli(['sign', at(`team/fine@${one.digest}`), '--key', 'release-bot']);
+    expect(await scan(at('team/fine'))).toMatchObject({
+      code: 0,
+      stdout: '1 images in 1 repositories: 1 would be pulled, 0 would be refused\n',
+    });
+    const warning = createSite(join(scope.folder(), 'warning'));
+    await warning.key('release-bot');
+    warning.policy(POLICY('warn'));
+    const soft = scope.own(await startService(warning, { upstream: registry.url }));
+    const ran = await warning.cli(['scan', `${soft.host}/team/app`]);
+    expect(ran.code).toBe(1);
+    expect(ran.stdout).toContain('would be refused once their policy enforces: 3');
+  });
+
+  it('cannot find out: no such repository, nobody there, no Countersign', async () => {
+    const ran = await json(at('team/app'), at('team/nothing'));
+    expect(ran).toMatchObject({
+      code: 1,
+      data: { problems: [{ repository: at('team/nothing'), error: { code: 'NAME_UNKNOWN' } }] },
+    });
+    expect(await scan(at('team/nothing'))).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('knows no such repository'),
+    });
+    expect(await scan(`${registry.host}/team/app`)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('is no Countersign'),
+    });
+    expect(await scan('127.0.0.1:1/team/app')).toMatchObject({ code: 3 });
+  });
+
+  it('is told by a registry that lists nothing, and says what to do', async () => {
+    const closed = scope.own(
+      await startWireServer((_request, response) => answerError(response, 404, 'X', 'none')),
+    );
+    expect(await scan(closed.host)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('countersign scan HOST/NAME'),
+    });
+  });
+
+  it('gives a registry that is down no ten thousand tries', async () => {
+    let asked = 0;
+    const tags = Array.from({ length: 500 }, (_, n) => `t${n}`);
+    const broken = scope.own(
+      await startWireServer((request, response) => {
+        if (request.url?.includes('/tags/list') === true) response.end(JSON.stringify({ tags }));
+        else {
+          asked++;
+          response.writeHead(200, { 'content-type': 'application/json' }).end('{"decision":1}');
+        }
+      }),
+    );
+    const ran = await scan(`${broken.host}/team/app`);
+    expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('gave up after 20') });
+    expect(ran.stderr).toContain('--resume');
+    expect(asked).toBeLessThan(150);
+  });
+
+  it('without the right, says which one it needs', async () => {
+    const users = join(scope.folder(), 'users');
+    writeFileSync(users, `ci:${hashSync('geheim', 4)}\nboss:${hashSync('geheim', 4)}\n`);
+    const closed = createSite(join(scope.folder(), 'closed'));
+    await closed.key('release-bot');
+    closed.policy(POLICY('enforce'));
+    const service = scope.own(
+      await startService(closed, {
+        config: (host) => `registries:
+  - { host: "${host}", upstream: "${registry.url}" }
+identities: { htpasswd: "${users}" }
+access:
+  - { repositories: ["\${registry}/team/**"], pull: [ci, boss] }
+  - { repositories: ["\${registry}/**"], admin: [boss] }
+`,
+      }),
+    );
+    closed.login(service.host, 'ci', 'geheim');
+    expect(await closed.cli(['scan', `${service.host}/team/app`])).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('that needs admin'),
+    });
+    expect(await closed.cli(['scan', service.host])).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('that needs admin'),
+    });
+    closed.login(service.host, 'boss', 'geheim');
+    const all = await closed.cli(['scan', service.host]);
+    expect(all.stdout).toContain('may not pull in');
+    expect(all.stdout).toContain('not signed: policy team needs release-bot');
+  });
+
+  it('refuses what makes no sense, before anything is asked', async () => {
+    const there = join(scope.folder(), 'there');
+    writeFileSync(there, 'my review\n');
+    for (const [args, why] of [
+      [[], 'HOST/NAME'],
+      [['team/App'], 'REPOSITORY'],
+      [[at('team/app:1')], 'countersign verify'],
+      [[at(`team/app@${one.digest}`)], 'countersign verify'],
+      [[gate.host, '--key', 'release-bot'], '--sign'],
+      [[gate.host, '--force'], '--sign'],
+      [[gate.host, '--sign', there], 'without a repository'],
+      [['--sign', there, '--resume'], 'without --resume'],
+      [[gate.host, '--policies', site.policies], '--offline'],
+      [[gate.host, '--offline', '--server', gate.host], '--offline'],
+      [[gate.host, '--write', there], 'found one'],
+      [[gate.host, '--journal', there], 'journal of a scan'],
+    ] as const) {
+      const ran = await scan(...args);
+      expect([args, ran.code]).toEqual([args, 2]);
+      if (why !== 'REPOSITORY') expect(ran.stderr).toContain(why);
+    }
+    expect(readFileSync(there).toString()).toBe('my review\n');
+  });
+
+  it('scans all of --server where nothing else is named', async () => {
+    const { data } = await json('--server', gate.url);
+    expect(data.counts['refused']).toBeGreaterThanOrEqual(3);
   });
 });

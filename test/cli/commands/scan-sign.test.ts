@@ -1,0 +1,171 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Digest } from '../../../src/oci/digest.ts';
+import type { Service, Site } from '../../support/countersign.ts';
+import { createSite, startService } from '../../support/countersign.ts';
+import { buildImage, buildIndex, pushImage } from '../../support/image.ts';
+import type { RunningRegistry } from '../../support/registry.ts';
+import { startRegistry } from '../../support/registry.ts';
+import type { Ran } from '../../support/run.ts';
+import { suiteScope } from '../../support/scope.ts';
+
+const image = (note: string) => buildImage({ annotations: { note } });
+const NOBODY = `sha256:${'0'.repeat(64)}`;
+
+interface Line {
+  readonly image: string;
+  readonly status: string;
+  readonly now: string | null;
+}
+
+describe('countersign scan --sign', () => {
+  const scope = suiteScope();
+  let site: Site;
+  let registry: RunningRegistry;
+  let gate: Service;
+  beforeAll(async () => {
+    site = createSite(join(scope.folder(), 'site'));
+    await site.key('release-bot');
+    site.policy(`version: 1
+authorities:
+  - { name: release-bot, keys: [keys/release-bot.pub] }
+policies:
+  - name: team
+    images: ["\${registry}/team/**"]
+    mode: enforce
+    tags: registry
+    require: [{ signatures: { by: [release-bot], formats: [cosign] } }]
+`);
+    registry = scope.own(await startRegistry(join(scope.folder(), 'registry')));
+    gate = scope.own(await startService(site, { upstream: registry.url }));
+  });
+  let files = 0;
+  const fresh = (): string => join(site.folder, `review-${++files}.txt`);
+  const push = (path: string, pushed = image(path), tag = '1'): Promise<Digest> =>
+    pushImage(registry.url, path, pushed, tag);
+  const at = (name: string): string => `${gate.host}/${name}`;
+  const sign = (file: string, ...more: readonly string[]): Promise<Ran> =>
+    site.cli(['--output', 'json', 'scan', '--sign', file, '--key', 'release-bot', ...more]);
+  const linesOf = (ran: Ran): readonly Line[] =>
+    (JSON.parse(ran.stdout) as { images: readonly Line[] }).images;
+  const review = (...lines: readonly string[]): string => {
+    const file = fresh();
+    writeFileSync(file, lines.join('\n'));
+    return file;
+  };
+  const pulls = async (name: string): Promise<boolean> =>
+    (await site.cli(['verify', at(name)])).code === 0;
+
+  it('signs what a person left in the list that a scan wrote, and lets the gate serve it', async () => {
+    const [child, leaf] = [image('child'), image('leaf')];
+    const multi = buildIndex([child]);
+    await push('team/a', leaf, '1');
+    await push('team/a', image('unwanted'), '2');
+    await push('team/a', multi, 'multi');
+    await push('free/a');
+    const file = fresh();
+    const scanned = await site.cli(['scan', gate.host, '--write', file]);
+    expect(scanned).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('3 images to review'),
+    });
+    const text = readFileSync(file).toString();
+    expect(text).toContain(`${at('team/a:1')}@${leaf.digest}  # not signed: policy team needs`);
+    expect(text).toMatch(/^# no signature mends \S+\/free\/a:1: denied: no policy governs it/m);
+    writeFileSync(file, text.replace(/^.*team\/a:2@.*\n/m, ''));
+    const ran = await sign(file);
+    expect(ran.code).toBe(0);
+    expect(linesOf(ran).map((line) => line.status)).toEqual(['signed', 'signed']);
+    expect(await pulls('team/a:1')).toBe(true);
+    expect(await pulls('team/a:multi')).toBe(true);
+    expect(await pulls(`team/a@${child.digest}`)).toBe(true);
+    expect(await pulls('team/a:2')).toBe(false);
+    // Clients that look at the child alone find its signature too.
+    const tag = `${child.digest.replace(':', '-')}.sig`;
+    expect((await fetch(`${registry.url}/v2/team/a/manifests/${tag}`)).status).toBe(200);
+    // The same again: nothing is left to do, and nothing was recorded as a refusal.
+    expect(linesOf(await sign(file)).map((line) => line.status)).toEqual([
+      'signed-before',
+      'signed-before',
+    ]);
+    const text2 = await site.cli(['scan', '--sign', file, '--key', 'release-bot']);
+    expect(text2).toMatchObject({ code: 0, stdout: '0 signed, 2 signed before\n' });
+  });
+
+  it('signs nothing where a line is no image, and names each such line', async () => {
+    const digest = await push('team/whole');
+    const file = review(
+      '# a comment',
+      `${at('team/whole:1')}@${digest}`,
+      '',
+      at('team/whole:1'),
+      `  ${at('team/whole')}@sha256:abc  # cut`,
+      'Team/App@' + NOBODY,
+      `${at('team/whole:1')}@${digest} ${at('team/whole:1')}@${digest}`,
+    );
+    const ran = await sign(file);
+    expect(ran.code).toBe(2);
+    for (const line of [4, 5, 6, 7]) expect(ran.stderr).toContain(`line ${line}: `);
+    expect(ran.stderr).toContain('nothing was signed');
+    expect(await pulls('team/whole:1')).toBe(false);
+    writeFileSync(file, Buffer.of(0xff, 0xfe, 0x0a));
+    expect(await sign(file)).toMatchObject({ code: 2 });
+    expect(await sign(join(site.folder, 'nowhere'))).toMatchObject({ code: 2 });
+    const nothing = await sign(review('# all deleted'));
+    expect(nothing).toMatchObject({ code: 0 });
+    expect(linesOf(nothing)).toEqual([]);
+  });
+
+  it('signs no digest that its tag has left, unless forced, and never what the tag is now', async () => {
+    const old = await push('team/moved');
+    const file = review(`${at('team/moved:1')}@${old}`);
+    const next = await push('team/moved', image('next'));
+    const skipped = await sign(file);
+    expect(skipped.code).toBe(1);
+    expect(linesOf(skipped)).toMatchObject([{ status: 'moved', now: next }]);
+    expect(await pulls(`team/moved@${old}`)).toBe(false);
+    const said = await site.cli(['scan', '--sign', file, '--key', 'release-bot']);
+    expect(said.stdout).toContain(`the tag names ${next} now`);
+    const forced = await sign(file, '--force');
+    expect(forced.code).toBe(0);
+    expect(await pulls(`team/moved@${old}`)).toBe(true);
+    expect(await pulls('team/moved:1')).toBe(false);
+    const gone = await sign(review(`${at('team/moved:2')}@${old}`));
+    expect(gone.code).toBe(1);
+    expect(linesOf(gone)).toMatchObject([{ status: 'gone' }]);
+  });
+
+  it('goes on after single failures and tells them at the end', async () => {
+    const digest = await push('team/some');
+    const file = review(
+      `${at('team/some')}@${NOBODY}`,
+      `${at('team/some:1')}@${digest}`,
+      `127.0.0.1:1/team/some@${digest}`,
+    );
+    const ran = await sign(file);
+    expect(linesOf(ran).map((line) => line.status)).toEqual(['failed', 'signed', 'failed']);
+    expect(ran.code).toBe(3);
+    expect(await pulls('team/some:1')).toBe(true);
+  });
+
+  it('signs at the registry itself as well', async () => {
+    const digest = await push('team/direct');
+    const name = `${registry.host}/team/direct`;
+    const ran = await sign(review(`${name}:1@${digest}`, `${name}@${digest}`));
+    expect(linesOf(ran).map((line) => line.status)).toEqual(['signed', 'signed']);
+    const moved = await sign(review(`${name}:1@${NOBODY}`));
+    expect(linesOf(moved)).toMatchObject([{ status: 'moved', now: digest }]);
+  });
+
+  it('opens the key once, before anything is signed', async () => {
+    const digest = await push('team/key');
+    const file = review(`${at('team/key:1')}@${digest}`);
+    const wrong = await site.cli(['scan', '--sign', file, '--key', 'release-bot'], {
+      env: { DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'not the passphrase' },
+    });
+    expect(wrong.code).toBe(1);
+    expect(await site.cli(['scan', '--sign', file, '--key', 'nobody'])).toMatchObject({ code: 2 });
+    expect(await pulls('team/key:1')).toBe(false);
+  });
+});
