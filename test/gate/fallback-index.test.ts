@@ -6,6 +6,7 @@ import { MEDIA } from '../../src/oci/media-types.ts';
 import { fallbackTag } from '../../src/oci/referrers.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
+import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
 import { buildImage, buildIndex, pushImage } from '../support/image.ts';
 import type { TestReferrer } from '../support/referrer.ts';
@@ -92,6 +93,26 @@ describe('a fallback index', () => {
     expect(await put(fallbackIndex([{ ...entryOf(a), mediaType: MEDIA.octets }]))).toBe(400);
     expect((await gate.call('GET', at(TAG))).status).toBe(404);
     expect(await put(indexOf(a))).toBe(201);
+  });
+
+  it('that carries an evil image in `data` is neither taken nor served: containerd 2 would run it unasked (T-10)', async () => {
+    const gate = await attacked();
+    const evil = buildImage({
+      layers: [tarLayer({ evil: 'evil\n' })],
+      subject: { digest: SUBJECT, manifest: Buffer.alloc(5), mediaType: MEDIA.ociManifest },
+    });
+    await pushImage(gate.url, 'team/app', evil);
+    const carrying = (name: string): Buffer =>
+      fallbackIndex([{ ...entryOf(evil), [name]: evil.manifest.toString('base64') }]);
+    for (const name of ['data', 'Data']) {
+      const put = await pushFallback(gate, 'team/app', SUBJECT, carrying(name));
+      expect(put.status).toBe(400);
+    }
+    const headers = { 'content-type': MEDIA.ociIndex };
+    const body = carrying('data');
+    await call(gate.registry, 'PUT', at(TAG), { headers, body });
+    for (const reference of [TAG, digestOf(body)])
+      expect((await gate.call('GET', at(reference))).status).toBe(403);
   });
 
   it('that names an evil image leads nowhere, not even when somebody trusted signs it (T-60)', async () => {

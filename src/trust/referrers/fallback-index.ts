@@ -27,7 +27,7 @@ const invalid = (why: string): Result<never> => refuse('ARTIFACT_INVALID', why);
 
 /**
  * Reads what stands under a fallback tag (distribution-spec, "Referrers Tag Schema"): an OCI index of
- * manifests without `urls` and without a subject of its own. Clients write entries in different ways
+ * manifests without `urls`, `data` and a subject of its own. Clients write entries in different ways
  * (cosign gives each the artifactType of an empty config, oras the artifact's own), so nothing but
  * the digest of an entry is relied on. Refuses with ARTIFACT_INVALID or MANIFEST_INVALID.
  */
@@ -49,6 +49,9 @@ export function readFallbackIndex(bytes: Uint8Array, mediaType: string): Result<
     if (descriptor.urls !== undefined)
       return invalid(`expected no urls in entry ${shortDigest(descriptor.digest)}`);
     const text = (manifests as readonly JsonObject[])[at];
+    // containerd 2 takes a manifest from there and never asks the gate for it, which would refuse it.
+    if (text?.['data'] !== undefined)
+      return invalid(`expected no data in entry ${shortDigest(descriptor.digest)}`);
     if (text !== undefined && !entries.has(descriptor.digest))
       entries.set(descriptor.digest, { descriptor, json: text });
   }
