@@ -44,8 +44,8 @@ export class LineSigner {
     this.#ports = ports;
   }
 
-  /** Never throws: a failure is the line's own. */
-  async sign(image: Reviewed): Promise<SignedLine> {
+  /** Signs the image, naming its tag or only the repository. Never throws: a failure is the line's own. */
+  async sign(image: Reviewed, nameTag: boolean): Promise<SignedLine> {
     const { signer, formats, annotations, force, clientOf, output } = this.#ports;
     const name = formatReference(image);
     const ended = (status: SignedLine['status'], now: Digest | null = null): SignedLine => ({
@@ -65,7 +65,7 @@ export class LineSigner {
       const { repository, digest } = image;
       const signing = {
         subject: { repository, digest },
-        tag: image.tag ?? null,
+        tag: nameTag ? (image.tag ?? null) : null,
         signer,
         formats,
         annotations,

@@ -29,6 +29,11 @@ export interface SignReviewFlags extends RegistryFlags {
 
 /** Digests signed at a time. */
 const WIDTH = 4;
+/**
+ * A digest under more tags than this gets one signature for the repository instead of one that names
+ * each tag: of one digest only so many signatures count (LIMITS.signatures), and others sign too.
+ */
+const NAMED_TAGS = 16;
 
 /**
  * Signs exactly the digests of a reviewed file. The whole file is read before the key is opened, and
@@ -68,7 +73,7 @@ export async function runSignReview(
       // Those of one digest go to one signature tag: one after the other, so that none waits for another.
       for (const image of group) {
         work.signal.throwIfAborted();
-        const line = await lines.sign(image);
+        const line = await lines.sign(image, group.length <= NAMED_TAGS);
         work.signal.throwIfAborted();
         done.set(line.image, line);
         if (line.status !== 'signed' && line.status !== 'signed-before') failed++;

@@ -158,6 +158,21 @@ policies:
     expect(linesOf(moved)).toMatchObject([{ status: 'moved', now: digest }]);
   });
 
+  it('names the repository instead of each tag where one image has very many', async () => {
+    const digest = await push('team/many');
+    const tags = Array.from({ length: 20 }, (_, n) => `v${n}`);
+    for (const tag of tags) await push('team/many', image('team/many'), tag);
+    const ran = await sign(review(...tags.map((tag) => `${at(`team/many:${tag}`)}@${digest}`)));
+    expect(ran.code).toBe(0);
+    const statuses = linesOf(ran).map((line) => line.status);
+    expect(statuses.filter((status) => status === 'signed')).toHaveLength(1);
+    expect(await pulls('team/many:v7')).toBe(true);
+    const stored = await fetch(
+      `${registry.url}/v2/team/many/manifests/${digest.replace(':', '-')}.sig`,
+    );
+    expect(((await stored.json()) as { layers: unknown[] }).layers).toHaveLength(1);
+  });
+
   it('opens the key once, before anything is signed', async () => {
     const digest = await push('team/key');
     const file = review(`${at('team/key:1')}@${digest}`);
