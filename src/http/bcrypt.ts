@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CountersignError } from '../lib/errors.ts';
+import { threadEnvironment } from '../lib/thread-environment.ts';
 
 /** A password to be checked, for the thread. */
 export interface BcryptRequest {
@@ -57,7 +58,11 @@ export class Bcrypt {
   #start(): Worker {
     // The thread runs from the same kind of file as this one: .ts in a checkout, .js when built.
     const file = new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(file, { execArgv: [], env: {}, name: 'passwords' });
+    const worker = new Worker(file, {
+      execArgv: [],
+      env: threadEnvironment(),
+      name: 'passwords',
+    });
     // An idle thread must not keep the process alive.
     worker.unref();
     worker.on('message', ({ id, matches }: BcryptReply) => {

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { CountersignError } from '../../lib/errors.ts';
+import { threadEnvironment } from '../../lib/thread-environment.ts';
 import type { Clock } from '../../lib/time.ts';
 import type {
   Done,
@@ -91,7 +92,12 @@ export class GroupCommit {
   static async start(options: WriterOptions, clock: Clock): Promise<GroupCommit> {
     // The thread runs from the same kind of file as this one: .ts in a checkout, .js when built.
     const file = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
-    const worker = new Worker(file, { workerData: options, execArgv: [], env: {}, name: 'store' });
+    const worker = new Worker(file, {
+      workerData: options,
+      execArgv: [],
+      env: threadEnvironment(),
+      name: 'store',
+    });
     const commits = new GroupCommit(worker, clock);
     await commits.#opened.promise;
     return commits;
