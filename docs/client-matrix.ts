@@ -59,8 +59,9 @@ export function withTable(page: string, table: string): string {
 }
 
 /**
- * How the page's table differs from the one that was proved: its lines on both sides, versions left
- * out, for a new release of a client must fail no run. Empty where they agree.
+ * How the page's table differs from the one that was proved: its lines on both sides. Versions are left
+ * out, and with which words a client introduces the reason (not whether it shows it): a new release
+ * of a client must fail no run. Empty where they agree.
  */
 export function disagreements(page: string, table: string): readonly string[] {
   const [before, after] = parts(page);
@@ -89,7 +90,7 @@ function plainRows(text: string): readonly string[] {
     .split('\n')
     .filter((line) => line.startsWith('|') && !/^[|\s-]+$/.test(line))
     .map((line) => {
-      const cells = line.split('|').map((one) => one.trim());
+      const cells = line.split('|').map((one) => one.trim().replaceAll(/`[^`]*`/g, '`…`'));
       return cells.filter((one, at) => one !== '' && at !== 2).join(' | ');
     });
 }

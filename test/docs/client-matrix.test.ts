@@ -54,10 +54,14 @@ describe('the client matrix', () => {
     expect(() => withTable('no marks', table)).toThrow(/expected the lines/);
   });
 
-  it('disagrees with another cell or client, not with another version or padding', () => {
+  it('disagrees with another cell or client, not with another version, padding or words of the client', () => {
     const page = withTable(PAGE, matrixTable([proof('ark', 'hold')]).replaceAll(' | ', '   |  '));
     const newer = matrixTable([proof('ark', 'hold', { versions: [['ark', '2.0']] })]);
     expect(disagreements(page, newer)).toEqual([]);
+    const refused = (value: string) => matrixTable([proof('ark', 'pull unsigned', { value })]);
+    const said = withTable(PAGE, refused('refused: `denied: …`'));
+    expect(disagreements(said, refused('refused: `403 …`'))).toEqual([]);
+    expect(disagreements(said, refused('refused: no reason'))).toHaveLength(2);
     const lost = matrixTable([proof('ark', 'pull signed')]);
     expect(disagreements(page, lost)).toHaveLength(2);
     expect(disagreements(page, matrixTable([]))).toEqual([expect.stringMatching(/^- ark/)]);

@@ -4,7 +4,11 @@ import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerRegistry } from '../support/docker-registry.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import type { ClientSession } from '../support/gate-client.ts';
-import { dockerClient } from '../support/gate-clients/docker.ts';
+import { buildahClient } from '../support/gate-clients/buildah.ts';
+import { craneClient } from '../support/gate-clients/crane.ts';
+import { ctrClient } from '../support/gate-clients/ctr.ts';
+import { dockerClient, newDockerClient } from '../support/gate-clients/docker.ts';
+import { orasClient } from '../support/gate-clients/oras.ts';
 import { podmanClient } from '../support/gate-clients/podman.ts';
 import { skopeoClient } from '../support/gate-clients/skopeo.ts';
 import { suiteScope } from '../support/scope.ts';
@@ -16,6 +20,12 @@ const clients = [
   podmanClient,
   skopeoClient('skopeo'),
   skopeoClient('skopeo-1.18'),
+  buildahClient,
+  craneClient,
+  orasClient,
+  ctrClient('ctr'),
+  ctrClient('ctr-new'),
+  newDockerClient,
 ];
 
 for (const client of clients) {
