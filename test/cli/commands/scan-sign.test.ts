@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hashSync } from 'bcryptjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Service, Site } from '../../support/countersign.ts';
@@ -171,6 +172,35 @@ policies:
       `${registry.url}/v2/team/many/manifests/${digest.replace(':', '-')}.sig`,
     );
     expect(((await stored.json()) as { layers: unknown[] }).layers).toHaveLength(1);
+  });
+
+  it('needs no more than the rights to pull and push', async () => {
+    const users = join(scope.folder(), 'users');
+    writeFileSync(users, `ci:${hashSync('geheim', 4)}\n`);
+    const service = scope.own(
+      await startService(site, {
+        name: 'closed',
+        config: (host) => `registries:
+  - { host: "${host}", upstream: "${registry.url}" }
+identities: { htpasswd: "${users}" }
+access:
+  - { repositories: ["\${registry}/team/**"], pull: [ci], push: [ci] }
+`,
+      }),
+    );
+    const index = buildIndex([image('of an index')]);
+    const digest = await push('team/ci', index);
+    const leaf = await push('team/ci', image('a leaf'), '2');
+    site.login(service.host, 'ci', 'geheim');
+    const name = `${service.host}/team/ci`;
+    const file = review(`${name}:1@${digest}`, `${name}:2@${digest}`, `${name}:3@${digest}`);
+    const ran = await sign(file);
+    expect(linesOf(ran)).toMatchObject([
+      { status: 'signed' },
+      { status: 'moved', now: leaf },
+      { status: 'gone' },
+    ]);
+    expect(await site.cli(['verify', `${name}:1`])).toMatchObject({ code: 0 });
   });
 
   it('opens the key once, before anything is signed', async () => {

@@ -101,7 +101,7 @@ describe('countersign scan', () => {
     ]);
     expect(events(after)[0]?.sequence).toBe((events(before)[0]?.sequence ?? 0) + 1);
     const shown = await site.cli(['history', '--server', gate.host]);
-    expect(shown.stdout).toContain('1 refused');
+    expect(shown.stdout).toContain('2 refused');
   });
 
   it('leaves out signatures and lists of referrers', async () => {
