@@ -152,6 +152,24 @@ describe('the API, for who takes stock', () => {
     expect(gate.asked().some((line) => line.includes('tags/list'))).toBe(false);
   });
 
+  it('learns within bounds: not what is too deep, not all of very many nested indexes', async () => {
+    const gate = await attacked();
+    let deep = buildIndex([image('leaf\n')]);
+    for (let n = 0; n < 6; n++) deep = buildIndex([deep]);
+    await pushImage(gate.registry, 'team/deep', deep, '1');
+    expect(json(await survey(gate, 'team/deep:1'))).toMatchObject({ contains: 4 });
+    const wide = buildIndex(
+      Array.from({ length: 120 }, (_, n) =>
+        buildIndex([image('leaf\n')], { annotations: { n: String(n) } }),
+      ),
+    );
+    await pushImage(gate.registry, 'team/wide', wide, '1');
+    gate.asked();
+    expect(json(await survey(gate, 'team/wide:1'))).toMatchObject({ contains: 121 });
+    const got = gate.asked().filter((line) => /^GET .*manifests\/sha256:/.test(line));
+    expect(got.length).toBe(101);
+  });
+
   it('says that what is no manifest for every client alike would be refused, signed or not', async () => {
     const gate = await attacked();
     const fine = image('fine\n');
