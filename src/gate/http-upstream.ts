@@ -21,6 +21,7 @@ export function openUpstream(options: UpstreamOptions): Upstream {
       putManifest(wire, { path, reference, caller }, bytes, mediaType),
     putBlob: (path, digest, bytes, caller) => putBlob(wire, path, digest, bytes, caller),
     exchange: (request, caller) => wire.stream(request, caller),
+    blobStream: (request, caller) => wire.blobStream(request, caller),
     close: () => wire.close(),
   };
 }

@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
 import type { TlsMaterial } from '../oci/tls.ts';
 import type { Caller } from './caller.ts';
+import type { BlobStream } from './upstream/blob-connection.ts';
 
 /** A host besides upstream that the configuration names, and the certificates for it. */
 export interface Endpoint {
@@ -122,5 +123,10 @@ export interface Upstream {
   putBlob(path: string, digest: Digest, bytes: Uint8Array, caller: Caller): Promise<void>;
   /** A raw exchange; the caller streams the body and must consume or destroy it. */
   exchange(request: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData>;
+  /**
+   * A blob's answer, to be sent on with little work; `null` where it is not a simple one, or could not
+   * be had: then {@link exchange} tells. Throws nothing.
+   */
+  blobStream(request: UpstreamRequest, caller: Caller): Promise<BlobStream | null>;
   close(): Promise<void>;
 }

@@ -66,18 +66,24 @@ export async function relay(
       if (typeof value === 'string') headers[name] = value;
     }
     if (!target.body) delete headers['content-length'];
-    const answer = await target.registry.upstream.exchange(
-      {
-        method: target.method,
-        path: target.path,
-        headers,
-        signal: abort.signal,
-        // A registry may hash and move gigabytes before it answers the last PUT.
-        headersTimeout: 600_000,
-        ...(target.body ? { body: request } : {}),
-      },
-      target.caller,
-    );
+    const asked = {
+      method: target.method,
+      path: target.path,
+      headers,
+      signal: abort.signal,
+      // A registry may hash and move gigabytes before it answers the last PUT.
+      headersTimeout: 600_000,
+      ...(target.body ? { body: request } : {}),
+    };
+    const { upstream } = target.registry;
+    const stream = target.body ? null : await upstream.blobStream(asked, target.caller);
+    if (stream !== null) {
+      const { statusCode } = stream.head;
+      response.writeHead(statusCode, responseHeaders(stream.head, target));
+      await stream.pump(response);
+      return { status: statusCode };
+    }
+    const answer = await upstream.exchange(asked, target.caller);
     await refuseForeign(answer, target);
     response.writeHead(answer.statusCode, responseHeaders(answer, target));
     try {
@@ -107,7 +113,7 @@ async function refuseForeign(answer: Dispatcher.ResponseData, target: RelayTarge
 }
 
 function responseHeaders(
-  answer: Dispatcher.ResponseData,
+  answer: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
   target: RelayTarget,
 ): Record<string, string | string[]> {
   const out: Record<string, string | string[]> = {};

@@ -52,6 +52,12 @@ export class Authorised {
     throw gateRefused(response, false);
   }
 
+  /** The header that requests of this caller bear, `null` for none; `undefined` where tokens have to be asked for. */
+  fixed(caller: Caller): string | null | undefined {
+    if (this.#tokens !== null) return undefined;
+    return this.#basic ?? (this.#passCredentials ? caller.authorization : null);
+  }
+
   /** Drops the connections to the token server. */
   async close(): Promise<void> {
     await this.#close();

@@ -4,6 +4,8 @@ import { header, ownPath, unavailable } from '../upstream-answer.ts';
 import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
 import type { PooledRequest } from './authorised.ts';
 import { Authorised } from './authorised.ts';
+import type { BlobStream } from './blob-connection.ts';
+import { BlobStreams } from './blob-streams.ts';
 import { Complaints } from './complaints.ts';
 import { openPool } from './pools.ts';
 import { RateLimits } from './rate-limits.ts';
@@ -31,6 +33,7 @@ export class Wire {
   readonly #small: Pool;
   readonly #streams: Pool;
   readonly #authorised: Authorised;
+  readonly #blobs: BlobStreams;
   readonly #complaints: Complaints;
 
   constructor(options: UpstreamOptions) {
@@ -40,6 +43,7 @@ export class Wire {
     this.#streams = openPool(options, 128);
     this.#storage = new Storage(options.storage ?? []);
     this.#authorised = new Authorised(options);
+    this.#blobs = new BlobStreams(options);
     this.#complaints = new Complaints(options.log, options.origin);
   }
 
@@ -107,8 +111,19 @@ export class Wire {
     }
   }
 
+  /** See {@link Upstream.blobStream}. */
+  async blobStream(request: UpstreamRequest, caller: Caller): Promise<BlobStream | null> {
+    const { method, path, headers, signal } = request;
+    const authorization = this.#authorised.fixed(caller);
+    if (method !== 'GET' || !readsBlob(method, path) || signal === undefined) return null;
+    if (authorization === undefined) return null;
+    const all = authorization === null ? headers : { ...headers, authorization };
+    return this.#blobs.get(path, all, signal);
+  }
+
   /** Drops all connections. */
   async close(): Promise<void> {
+    this.#blobs.close();
     const pools = [this.#small.destroy(), this.#streams.destroy()];
     await Promise.all([...pools, this.#storage.close(), this.#authorised.close()]);
   }
