@@ -5,6 +5,7 @@ import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
 import { shortDigest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { splitRepository } from '../oci/reference.ts';
 import { keepTrustedFirst } from '../trust/keep-trusted.ts';
@@ -61,7 +62,7 @@ export async function newEntries(
           `expected referrers of ${prefix.slice(0, 19)}, found ${shortDigest(digest)}, which does not name it as its subject`,
         );
       }
-      return ok({ entry, subject });
+      return ok({ entry: honest(entry, parsed.value), subject });
     },
   );
   const entries: NewEntry[] = [];
@@ -70,6 +71,34 @@ export async function newEntries(
     if (one.value !== null) entries.push(one.value);
   }
   return ok(entries);
+}
+
+/**
+ * An entry as its client wrote it, unless it contradicts what the manifest says of itself: readers take
+ * it by its word, so who lists a foreign signature first must not pass it off as something else.
+ */
+function honest(entry: FallbackEntry, manifest: Manifest): FallbackEntry {
+  const { artifactType, annotations = {} } = entry.descriptor;
+  const config = manifest.kind === 'image' ? manifest.config.mediaType : undefined;
+  const own = manifest.annotations ?? {};
+  const isTrue =
+    (artifactType === undefined || [manifest.artifactType, config].includes(artifactType)) &&
+    Object.entries(annotations).every(([name, value]) => (own[name] ?? value) === value);
+  return isTrue ? entry : described(entry, manifest);
+}
+
+/** The entry with what distribution-spec asks it to say of the manifest: its type and annotations. */
+function described(entry: FallbackEntry, manifest: Manifest): FallbackEntry {
+  const config = manifest.kind === 'image' ? manifest.config.mediaType : undefined;
+  const artifactType = manifest.artifactType ?? config;
+  const { annotations } = manifest;
+  const said = {
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+  const { artifactType: _type, annotations: _annotations, ...descriptor } = entry.descriptor;
+  const { artifactType: _t, annotations: _a, ...json } = entry.json;
+  return { descriptor: { ...descriptor, ...said }, json: { ...json, ...said } };
 }
 
 /**
@@ -97,8 +126,8 @@ export async function keptEntries(
 /**
  * The entries in the order in which they are listed: as they came while readers look at all of them,
  * else those first that an authority of the policy signed for `subject`, and no more than may be kept.
- * Of these the type is set right (distribution-spec: that of the manifest, which cosign does not
- * write), since readers look first at what calls itself a signature.
+ * These say what they are (distribution-spec: the type of the manifest, which cosign does not write),
+ * since readers look first at what calls itself a signature.
  */
 export async function bestFirst(
   gate: Gate,
@@ -128,13 +157,7 @@ export async function bestFirst(
       const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
       const parsed =
         answer.kind === 'found' ? parseManifest(answer.bytes, answer.mediaType) : undefined;
-      const artifactType = parsed?.ok === true ? parsed.value.artifactType : undefined;
-      return artifactType === undefined
-        ? entry
-        : {
-            descriptor: { ...entry.descriptor, artifactType },
-            json: { ...entry.json, artifactType },
-          };
+      return parsed?.ok === true ? described(entry, parsed.value) : entry;
     }),
   );
 }

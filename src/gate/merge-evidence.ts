@@ -14,7 +14,7 @@ export type OneEvidence =
 
 /**
  * Tells which key of the authorities that the repository's policy asks for made one piece of evidence
- * for the subject; `null` where none did, or it could not be read. The formats verify it as they
+ * for the subject, and for which name; `null` where none did, or it could not be read. The formats verify it as they
  * verify all evidence, from a source that has this one piece only.
  */
 export function signerOf(
@@ -36,23 +36,27 @@ export function signerOf(
     for (const format of formats) {
       const findings = await format.verify({ repository, digest: subject }, alone, authorities);
       const valid = findings.find((finding) => finding.status === 'valid');
-      if (valid !== undefined) return `${valid.authority} ${valid.keyId}`;
+      // What one key says of another name is another signature: none of the two pushes the other out.
+      const { repository: name = '', tag = '' } = valid?.signed ?? {};
+      if (valid !== undefined) return `${valid.authority} ${valid.keyId} ${name}:${tag}`;
     }
     return null;
   };
 }
 
-/** The evidence as if there were only this one piece of it. */
+/** The evidence as if there were only this one piece of it, whatever a list says that it is. */
 function onlyThis(one: OneEvidence, source: EvidenceSource): EvidenceSource {
+  const descriptors: Descriptor[] = [];
+  if (one.kind === 'referrer') {
+    const { mediaType, digest, size } = one.descriptor;
+    descriptors.push({ mediaType, digest, size });
+  }
   return {
     blob: (digest, maxBytes) => source.blob(digest, maxBytes),
     async manifest(reference) {
       if (one.kind === 'tagged') return reference === one.tag ? one.artifact : null;
       return reference === one.descriptor.digest ? source.manifest(reference) : null;
     },
-    referrers: async () => ({
-      descriptors: one.kind === 'referrer' ? [one.descriptor] : [],
-      complete: true,
-    }),
+    referrers: async () => ({ descriptors, complete: true }),
   };
 }

@@ -1,9 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LIMITS } from '../lib/limits.ts';
 import type { Digest } from '../oci/digest.ts';
 import { digestOf } from '../oci/digest.ts';
 import { MEDIA } from '../oci/media-types.ts';
 import type { FallbackEntry, FallbackIndex } from '../trust/referrers/fallback-index.ts';
-import { readFallbackIndex, writeFallbackIndex } from '../trust/referrers/fallback-index.ts';
+import {
+  excessOf,
+  readFallbackIndex,
+  writeFallbackIndex,
+} from '../trust/referrers/fallback-index.ts';
 import type { ArtifactTag } from './artifacts.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
@@ -30,6 +35,8 @@ export async function pushFallbackIndex(
   const { registry, repository, caller } = pushed;
   const own = readFallbackIndex(pushed.bytes, pushed.manifest.mediaType);
   if (!own.ok) return refused(own.refusal.code, own.refusal.message);
+  const large = excessOf(own.value);
+  if (large !== null) return refused('ARTIFACT_INVALID', large);
   const subjects = new Set<Digest>(claimed.subject === null ? [] : [claimed.subject]);
   const outcome = await gate.tagLocks.run(`${repository}\n${tag}`, () =>
     giveJoined(gate, pushed, tag, own.value, claimed, subjects),
@@ -97,14 +104,15 @@ async function standing(gate: Gate, pushed: Pushed, tag: string): Promise<Standi
   return { digest, index: index.value };
 }
 
-/** True where the index lists exactly these; in this order, where it counts which are looked at first. */
+/** True where the index lists exactly these, each in the same words; in this order, where it counts which are looked at first. */
 function isList(index: FallbackIndex, entries: readonly FallbackEntry[]): boolean {
-  const digests = entries.map((entry) => entry.descriptor.digest);
-  if (index.entries.size !== digests.length) return false;
-  if (digests.length <= LIMITS.signatures) return digests.every((one) => index.entries.has(one));
-  const listed = [...index.entries.values()].map(({ descriptor }) => descriptor);
-  return entries.every(
-    ({ descriptor: { digest, artifactType } }, at) =>
-      digest === listed[at]?.digest && artifactType === listed[at]?.artifactType,
-  );
+  if (index.length !== entries.length) return false;
+  const inOrder = entries.length > LIMITS.signatures;
+  const listed = [...index.entries.keys()];
+  return entries.every(({ descriptor: { digest }, json }, at) => {
+    const own = index.entries.get(digest);
+    return (
+      own !== undefined && isDeepStrictEqual(own.json, json) && (!inOrder || listed[at] === digest)
+    );
+  });
 }

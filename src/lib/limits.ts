@@ -18,11 +18,17 @@ export const LIMITS = {
   bundleBytes: 256 * 1024,
   /** Signatures looked at for one digest; more are refused, the order cannot hide a good one before. */
   signatures: 64,
+  /** One entry of a signature manifest with its annotations (certificates, proofs): all of them fit a manifest together. */
+  signatureEntryBytes: 32 * 1024,
+  /** All but the entries of a signature manifest or fallback index, in bytes. */
+  evidenceBesideBytes: 64 * 1024,
   /** Referrers of one digest that are listed, and the pages that are asked for them. */
   referrers: 1000,
   referrerPages: 8,
   /** Entries that are kept under one fallback tag (referrers tag schema). */
   fallbackEntries: 200,
+  /** One of them with its annotations, in bytes: all of them fit a manifest together. */
+  fallbackEntryBytes: 16 * 1024,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

@@ -52,6 +52,10 @@ export async function checkArtifact(
   if (!shape.ok) return shape;
   // Many signatures share one payload: what a stranger sent is fetched once, and few at a time.
   const distinct = new Map(shape.value.layers.map((layer) => [layer.digest, layer]));
+  // Who lists a foreign payload again with another size would make readers refuse the signature.
+  const unequal = shape.value.layers.find((one) => one.size !== distinct.get(one.digest)?.size);
+  if (unequal !== undefined)
+    return invalid(`expected one size of layer ${shortDigest(unequal.digest)}, found two`);
   const bytes = [...distinct.values()].reduce((sum, layer) => sum + layer.size, 0);
   if (bytes > TOTAL_BYTES)
     return invalid(`expected layers of at most ${TOTAL_BYTES} bytes together, found ${bytes}`);

@@ -21,6 +21,8 @@ export interface FallbackIndex {
   readonly root: JsonObject;
   /** By digest; an entry that is there twice counts once. */
   readonly entries: ReadonlyMap<Digest, FallbackEntry>;
+  /** How many it lists, those that are there twice included. */
+  readonly length: number;
 }
 
 const invalid = (why: string): Result<never> => refuse('ARTIFACT_INVALID', why);
@@ -55,8 +57,22 @@ export function readFallbackIndex(bytes: Uint8Array, mediaType: string): Result<
     if (text !== undefined && !entries.has(descriptor.digest))
       entries.set(descriptor.digest, { descriptor, json: text });
   }
-  return ok({ root, entries });
+  return ok({ root, entries, length: manifests.length });
 }
+
+/** What of a list takes the room that others need, since all share one index (T-59); `null`: nothing. */
+export function excessOf({ root, entries }: FallbackIndex): string | null {
+  const beside = bytesOf(root);
+  if (beside > LIMITS.evidenceBesideBytes)
+    return `expected at most ${LIMITS.evidenceBesideBytes} bytes beside the entries, found ${beside}`;
+  const most = LIMITS.fallbackEntryBytes;
+  const large = [...entries.values()].find(({ json }) => bytesOf(json) > most);
+  return large === undefined
+    ? null
+    : `expected at most ${most} bytes in entry ${shortDigest(large.descriptor.digest)}, found ${bytesOf(large.json)}`;
+}
+
+const bytesOf = (json: JsonObject): number => Buffer.byteLength(JSON.stringify(json));
 
 /** Writes an index of these entries, each as it was written before. */
 export function writeFallbackIndex(root: JsonObject, entries: Iterable<FallbackEntry>): Uint8Array {

@@ -122,6 +122,12 @@ describe('a signature tag', () => {
       { layers: [sig(good), image] },
       'layers of type',
     ],
+    [
+      'a signature twice, in two sizes',
+      tagOf(subject),
+      { layers: [{ ...sig(good), size: 1 }, sig(good)] },
+      'expected one size',
+    ],
     ['attestations under .sig', tagOf(subject), { layers: [att(envelope)] }, 'layers of type'],
     ['signatures under .att', tagOf(subject, 'att'), { layers: [sig(good)] }, 'layers of type'],
     ['nothing', tagOf(subject), { layers: [] }, 'at least one layer'],
