@@ -96,12 +96,13 @@ export class Evaluator {
     // The evidence is the digest's, whichever tag it is asked by and whatever was revoked since: what
     // one allow stands on is judged anew for the next question. No question is asked by this key.
     const byDigest = { ...key, action: 'pull', tag: null, trustRevision: -1 } as const;
-    const near = this.verdicts.get(byDigest);
-    const same =
-      near?.decision === 'allow' ? this.#decide(governing, question, near.findings) : undefined;
-    if (same?.decision === 'allow') {
-      this.verdicts.set(key, same, epoch);
-      return same;
+    const near = this.verdicts.find(byDigest);
+    if (near?.decision.decision === 'allow') {
+      const same = this.#decide(governing, question, near.decision.findings);
+      if (same.decision === 'allow') {
+        this.verdicts.set(key, same, epoch, near.usableUntil);
+        return same;
+      }
     }
     const findings = await this.#findings(governing, question);
     const decision = this.#decide(governing, question, findings);

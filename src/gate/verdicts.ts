@@ -20,7 +20,8 @@ export interface VerdictKey {
   readonly reader: string;
 }
 
-interface Entry {
+/** A remembered verdict, and until when (ms). */
+export interface RememberedVerdict {
   readonly decision: Decision;
   readonly usableUntil: number;
 }
@@ -33,9 +34,9 @@ const OF_SUBJECT = 256;
 
 /** Remembers verdicts; bounded, and exact about what they stand on. */
 export class VerdictCache {
-  readonly #forAll = new LRUCache<string, Entry>({ max: 50_000 });
+  readonly #forAll = new LRUCache<string, RememberedVerdict>({ max: 50_000 });
   // Apart, so that a flood of digests that nobody signed pushes out no verdict on what was signed.
-  readonly #forOne = new LRUCache<string, Entry>({ max: 10_000 });
+  readonly #forOne = new LRUCache<string, RememberedVerdict>({ max: 10_000 });
   // A subject that is pushed out takes its verdicts with it: what could not be forgotten is not kept.
   readonly #bySubject = new LRUCache<string, Set<string>>({
     max: 60_000,
@@ -54,12 +55,17 @@ export class VerdictCache {
   }
 
   get(key: VerdictKey): Decision | undefined {
+    return this.find(key)?.decision;
+  }
+
+  /** As {@link get}, with the time when it ends. */
+  find(key: VerdictKey): RememberedVerdict | undefined {
     const text = keyText(key);
     const now = this.#now().getTime();
     const shared = this.#forAll.get(text);
-    if (shared !== undefined && now < shared.usableUntil) return shared.decision;
+    if (shared !== undefined && now < shared.usableUntil) return shared;
     const own = this.#forOne.get(`${text}\n${key.reader}`);
-    return own !== undefined && now < own.usableUntil ? own.decision : undefined;
+    return own !== undefined && now < own.usableUntil ? own : undefined;
   }
 
   /** To be taken before evidence is read, and given to {@link set}: what was forgotten meanwhile is not kept. */
@@ -67,14 +73,18 @@ export class VerdictCache {
     return this.#epochs.of(subjectText(key.repository, key.digest));
   }
 
-  /** Keeps a verdict. Refused are those that stand on "could not find out": trouble is never a verdict (T-57). */
-  set(key: VerdictKey, decision: Decision, epoch: number): void {
+  /**
+   * Keeps a verdict, no longer than `end` (ms) where its evidence was read for another before. Refused
+   * are those that stand on "could not find out": trouble is never a verdict (T-57).
+   */
+  set(key: VerdictKey, decision: Decision, epoch: number, end = Infinity): void {
     const subject = subjectText(key.repository, key.digest);
     if (standsOnTrouble(decision) || epoch !== this.#epochs.of(subject)) return;
     const shared = holdsForAll(decision);
     const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
     const usableUntil = Math.min(
       this.#now().getTime() + ttl,
+      end,
       decision.validUntil?.getTime() ?? Infinity,
     );
     const text = shared ? keyText(key) : `${keyText(key)}\n${key.reader}`;

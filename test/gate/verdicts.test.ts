@@ -95,6 +95,18 @@ describe('remembered verdicts', () => {
     expect(known()).toEqual([false, false, false]);
   });
 
+  it('that stand on evidence read for another question end when that one does', () => {
+    const { verdicts, keep, later } = cache();
+    keep(key({ tag: null }), decision());
+    later(50_000);
+    const end = verdicts.find(key({ tag: null }))?.usableUntil;
+    verdicts.set(key(), decision(), verdicts.epoch(key()), end);
+    later(9_999);
+    expect(verdicts.get(key())).toBeDefined();
+    later(1);
+    expect(verdicts.get(key())).toBeUndefined();
+  });
+
   it('T-57: are never "could not find out"', () => {
     const { verdicts, keep } = cache();
     keep(key(), decision({ decision: 'deny', code: 'CANNOT_VERIFY' }));
