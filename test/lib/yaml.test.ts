@@ -39,9 +39,12 @@ describe('strict YAML', () => {
     expect(String(read('a:\n  - b: 1\n   c: 2\n    d: 3\n e: 4'))).not.toContain('\n');
   });
 
-  it.each(['[', '- ', '{', '{a: ', 'a: [', '? '])('T-66: refuses endless nesting of %j', (opening) => {
-    expect(read(opening.repeat(20_000))).toMatch(/f\.yaml:.*(?:nesting|flow|block|key)/);
-  });
+  it.each(['[', '- ', '{', '{a: ', 'a: [', '? '])(
+    'T-66: refuses endless nesting of %j',
+    (opening) => {
+      expect(read(opening.repeat(20_000))).toMatch(/f\.yaml:.*(?:nesting|flow|block|key)/);
+    },
+  );
 
   it('refuses bytes that are not UTF-8 and files over the limit', () => {
     const invalid = readYaml(Buffer.from([0x61, 0xff]), 'f.yaml', limits);
