@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CountersignError, messageOf } from '../lib/errors.ts';
-import {
-  holdExpired,
-  holdSuperseded,
-  promoted,
-  promotionIntended,
-  signatureAccepted,
-  signatureOf,
-} from '../log/record.ts';
+import { holdExpired, holdSuperseded, promoted, promotionIntended } from '../log/hold-events.ts';
+import { signatureAccepted, signatureOf } from '../log/signature-events.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { unwrap } from '../lib/result.ts';
-import { keyRegistered, policyLoaded, policyRejected } from '../log/record.ts';
+import { keyRegistered, policyLoaded, policyRejected } from '../log/policy-events.ts';
 import type { Repository } from '../oci/reference.ts';
 import { lintHosts } from '../policy/lint.ts';
 import type { LoadedPolicies } from '../policy/load.ts';

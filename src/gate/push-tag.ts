@@ -1,4 +1,4 @@
-import { held } from '../log/record.ts';
+import { held } from '../log/hold-events.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Hold } from '../store/store.ts';
 import type { Gate } from './gate.ts';

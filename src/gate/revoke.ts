@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { revocationUndone, revoked } from '../log/record.ts';
+import { revocationUndone, revoked } from '../log/revocation-events.ts';
 import type { Revocation } from '../store/store.ts';
 import type { Caller } from './caller.ts';
 import type { Gate } from './gate.ts';

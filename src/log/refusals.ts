@@ -4,14 +4,9 @@ import { canonicalJson } from '../lib/json.ts';
 import type { Clock } from '../lib/time.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Store, Write } from '../store/store.ts';
-import {
-  SERVICE,
-  decided,
-  exceptionUsed,
-  repeated,
-  signatureAccepted,
-  signatureOf,
-} from './record.ts';
+import { SERVICE } from './event.ts';
+import { decided, exceptionUsed, repeated } from './decision-events.ts';
+import { signatureAccepted, signatureOf } from './signature-events.ts';
 
 /** How long a refusal stands for its repeats, and how often repeats are summed up, in milliseconds. */
 const WINDOW = 60_000;

@@ -4,7 +4,7 @@ import { readBoundedFile } from '../../../src/lib/file.ts';
 import type { JsonObject } from '../../../src/lib/json.ts';
 import { isObject, parseJson } from '../../../src/lib/json.ts';
 import { unwrap } from '../../../src/lib/result.ts';
-import { SCAN_COUNTS } from '../../../src/log/record.ts';
+import { SCAN_COUNTS } from '../../../src/log/scan-event.ts';
 import { isDigest } from '../../../src/oci/digest.ts';
 import { textOf } from '../../api/answer.ts';
 import type { Judged, Verdict } from './verdict.ts';

@@ -1,5 +1,5 @@
-import type { ScanCounts } from '../../../src/log/record.ts';
-import { SCAN_COUNTS } from '../../../src/log/record.ts';
+import type { ScanCounts } from '../../../src/log/scan-event.ts';
+import { SCAN_COUNTS } from '../../../src/log/scan-event.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
 import type { Judged } from './verdict.ts';
 

@@ -1,6 +1,6 @@
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
-import type { ScanCounts } from '../../../src/log/record.ts';
+import type { ScanCounts } from '../../../src/log/scan-event.ts';
 import type { ShownDecision } from '../../api/decisions.ts';
 
 /**

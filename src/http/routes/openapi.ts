@@ -1,4 +1,4 @@
-import { SCAN_COUNTS } from '../../log/record.ts';
+import { SCAN_COUNTS } from '../../log/scan-event.ts';
 
 const text = { type: 'string' } as const;
 const count = { type: 'integer', minimum: 0 } as const;
