@@ -1,6 +1,6 @@
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
-import type { YamlMapping, YamlNode } from '../lib/yaml.ts';
+import type { YamlMapping, YamlNode } from '../lib/yaml-node.ts';
 import { readYaml } from '../lib/yaml.ts';
 
 /** One setting as somebody wrote it, with where: a file's line, a variable or a flag. */

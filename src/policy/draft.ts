@@ -1,4 +1,4 @@
-import type { YamlDocument, YamlNode } from '../lib/yaml.ts';
+import type { YamlDocument, YamlNode } from '../lib/yaml-node.ts';
 import type { FormatName } from '../trust/format.ts';
 import { NAME } from './fields.ts';
 import { MAX_NAME } from './message.ts';

@@ -1,5 +1,5 @@
 import { parseDuration } from '../lib/time.ts';
-import type { YamlNode } from '../lib/yaml.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import { quote } from './draft.ts';
 
 /** Reads a duration within bounds (milliseconds); collects a problem and returns `undefined` for anything else. */

@@ -2,7 +2,7 @@ import { LIMITS } from '../lib/limits.ts';
 import { nearest } from '../lib/nearest.ts';
 import type { Result } from '../lib/result.ts';
 import { parseDuration, parseInstant } from '../lib/time.ts';
-import type { YamlNode } from '../lib/yaml.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import { readYaml } from '../lib/yaml.ts';
 import type { Digest } from '../oci/digest.ts';
 import { digestOf, parseDigest } from '../oci/digest.ts';

@@ -1,5 +1,5 @@
 import { parseInstant } from '../lib/time.ts';
-import type { YamlNode } from '../lib/yaml.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { isPath, parseHost } from '../oci/reference.ts';
 import type { Placed, PolicyDraft, SchemaOptions } from './draft.ts';

@@ -1,4 +1,4 @@
-import type { YamlNode } from '../lib/yaml.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import type { FormatName } from '../trust/format.ts';
 import { readDuration } from './duration.ts';
 import type { Placed, SchemaOptions } from './draft.ts';

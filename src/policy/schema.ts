@@ -1,7 +1,7 @@
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
-import type { YamlNode } from '../lib/yaml.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import { readYaml } from '../lib/yaml.ts';
 import type { AuthorityDraft, FileDraft, SchemaOptions } from './draft.ts';
 import { placed, quote, readName } from './draft.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { YamlNode } from '../../src/lib/yaml.ts';
+import type { YamlNode } from '../../src/lib/yaml-node.ts';
 import { readYaml } from '../../src/lib/yaml.ts';
 
 const limits = { code: 'CONFIG_INVALID', maxBytes: 100_000 } as const;
