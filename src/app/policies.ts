@@ -1,0 +1,33 @@
+import type { Config } from '../config/config.ts';
+import { PoliciesInForce } from '../gate/policies-in-force.ts';
+import type { Metrics } from '../http/metrics.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Store } from '../store/store.ts';
+import { FORMATS } from '../trust/formats.ts';
+
+/** Loads the policies, for the names of the configured registries and the formats that there are. Throws as {@link PoliciesInForce.open} does. */
+export function openPolicies(
+  config: Config,
+  store: Store,
+  metrics: Metrics,
+  log: Logger,
+): Promise<PoliciesInForce> {
+  const names = config.registries.flatMap((one) =>
+    one.aliases.map((alias) => [alias, one.host] as const),
+  );
+  return PoliciesInForce.open({
+    folder: config.policies,
+    hosts: config.registries.map((one) => one.host),
+    watch: {
+      registryHost: config.registries[0]?.host ?? '',
+      aliases: new Map(names),
+      formats: FORMATS.map((format) => format.name),
+    },
+    store,
+    log,
+    onLoad: (revision) => {
+      metrics.reloaded('policies', revision !== null);
+      if (revision !== null) metrics.policiesLoaded(revision);
+    },
+  });
+}

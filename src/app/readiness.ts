@@ -1,0 +1,26 @@
+import type { PoliciesInForce } from '../gate/policies-in-force.ts';
+import type { Htpasswd } from '../http/htpasswd.ts';
+import type { Readiness } from '../http/ports.ts';
+import { messageOf } from '../lib/errors.ts';
+import type { Store } from '../store/store.ts';
+
+/** Whether the service can answer: its store must take writes; policies and identities that did not reload are said. Throws nothing. */
+export async function readiness(
+  store: Store,
+  policies: PoliciesInForce,
+  identities: Htpasswd | null,
+): Promise<Readiness> {
+  const problem = policies.problem();
+  const common = {
+    policies: { revision: policies.revision(), problem: problem === null ? null : problem.message },
+    identities: identities === null ? null : { problem: identities.problem() },
+  };
+  try {
+    await store.trustRevision();
+    // Reads go on where the writer has died; a list of nothing asks it without writing.
+    await store.commit([]);
+    return { ready: true, body: { status: 'ready', ...common } };
+  } catch (error) {
+    return { ready: false, body: { status: 'not ready', store: messageOf(error), ...common } };
+  }
+}
