@@ -13,7 +13,12 @@ export interface JsonLimits {
   readonly maxBytes: number;
   /** Deepest nesting of arrays and objects. */
   readonly maxDepth?: number;
+  /** Most values (members, elements, the document itself). */
+  readonly maxValues?: number;
 }
+
+/** Values of one document: a large SBOM has half as many, and none keeps everybody waiting for a second. */
+const MAX_VALUES = 200_000;
 
 class Refused extends Error {}
 
@@ -32,7 +37,8 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Result<Json> {
   const text = decodeUtf8(bytes);
   if (text === undefined) return refuse('JSON_INVALID', 'expected UTF-8, found invalid bytes');
   try {
-    return ok(new Parser(text, limits.maxDepth ?? 32).document());
+    const { maxDepth = 32, maxValues = MAX_VALUES } = limits;
+    return ok(new Parser(text, maxDepth, maxValues).document());
   } catch (error) {
     if (error instanceof Refused) return refuse('JSON_INVALID', error.message);
     throw error;
@@ -58,10 +64,13 @@ class Parser {
   #at = 0;
   readonly #text: string;
   readonly #maxDepth: number;
+  readonly #maxValues: number;
+  #values = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, maxValues: number) {
     this.#text = text;
     this.#maxDepth = maxDepth;
+    this.#maxValues = maxValues;
   }
 
   document(): Json {
@@ -95,6 +104,8 @@ class Parser {
   #value(depth: number): Json {
     if (depth > this.#maxDepth)
       throw new Refused(`expected at most ${this.#maxDepth} levels of nesting`);
+    if (++this.#values > this.#maxValues)
+      throw new Refused(`expected at most ${this.#maxValues} values`);
     this.#space();
     switch (this.#text[this.#at]) {
       case '{':

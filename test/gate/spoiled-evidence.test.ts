@@ -124,6 +124,26 @@ describe("somebody else's signature", () => {
   });
 });
 
+describe('a signature tag', () => {
+  const attacked = attackedGates();
+
+  it('is checked once, and served from then on as what it is (T-59)', async () => {
+    const gate = await attacked({ policy: 'push: allow' });
+    const digest = await unsigned(gate, 'signed\n');
+    await gate.signBehind('team/app', digest);
+    const tag = at(`${digest.replace(':', '-')}.sig`);
+    const blobs = async (): Promise<number> => {
+      gate.asked();
+      expect((await gate.call('HEAD', tag)).status).toBe(200);
+      return gate.asked().filter((line) => line.includes('/blobs/')).length;
+    };
+    expect(await blobs()).toBe(1);
+    expect(await blobs()).toBe(0);
+    await gate.restart();
+    expect(await blobs()).toBe(0);
+  });
+});
+
 /** A registry without the referrers API, such as distribution 2 and 3. */
 function withoutApi(gate: Attacked): void {
   gate.fault((request, response) => {

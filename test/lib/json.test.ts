@@ -83,6 +83,16 @@ describe('strict JSON', () => {
     expect(parseJson(bytes, { maxBytes: 100 })).toMatchObject({ ok: false });
   });
 
+  it('T-59: is bounded in values, which cost more than the bytes that they stand in', () => {
+    const list = (count: number): Buffer => Buffer.from(`[${'{},'.repeat(count - 1)}{}]`);
+    const bounds = { maxBytes: 10_000_000, maxValues: 11 };
+    expect(parseJson(list(10), bounds).ok).toBe(true);
+    expect(parseJson(list(11), bounds)).toMatchObject({
+      refusal: { code: 'JSON_INVALID', message: 'expected at most 11 values' },
+    });
+    expect(parseJson(list(1_000_000), { maxBytes: 10_000_000 }).ok).toBe(false);
+  });
+
   it('T-59, T-61: is bounded in bytes and in depth', () => {
     expect(parseJson(Buffer.alloc(101, ' '), { maxBytes: 100 })).toMatchObject({
       refusal: { code: 'TOO_LARGE' },

@@ -140,7 +140,8 @@ async function checkLayer(
 
 // DSSE protocol, "Envelope": payloadType, payload, signatures.
 function checkEnvelope(bytes: Uint8Array, name: string): Result<null> {
-  const parsed = parseJson(bytes, { maxBytes: LIMITS.attestationBytes, maxDepth: 8 });
+  const bounds = { maxBytes: LIMITS.attestationBytes, maxDepth: 8, maxValues: 1000 };
+  const parsed = parseJson(bytes, bounds);
   if (!parsed.ok) return invalid(`layer ${name}: ${parsed.refusal.message}`);
   const envelope = parsed.value;
   if (

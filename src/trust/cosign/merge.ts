@@ -27,7 +27,7 @@ interface Entry {
  * was answered with 201. Each entry proves itself, so the union trusts nobody: it keeps the stored
  * text and adds the pushed layers that it lacks, every one byte-identical; whoever pushes a foreign
  * entry again in other words takes nothing from it. What is stored but no signature manifest is simply
- * overwritten. More than readers look at are cut, what counts first: who fills a tag with junk keeps
+ * overwritten, and of its entries what is no signature. More than readers look at are cut, what counts first: who fills a tag with junk keeps
  * nobody from signing. Refuses what would leave no room for the entries of others (T-59).
  */
 export async function mergeCosign(
@@ -41,7 +41,13 @@ export async function mergeCosign(
   if (large !== null) return refuse('ARTIFACT_INVALID', large);
   const old = stored === null ? null : readEntries(stored);
   const before = old?.ok === true ? old.value : null;
-  const standing = firstOfEach((before?.entries ?? []).filter(fits), identity);
+  const [type] = fresh.value.entries.map(({ layer }) => layer.mediaType);
+  // What came round the gate was not checked: what is no signature is not written again under its name.
+  const isLike = ({ layer }: Entry): boolean => layer.mediaType === type && !layer.urls;
+  const standing = firstOfEach(
+    (before?.entries ?? []).filter((entry) => isLike(entry) && fits(entry)),
+    identity,
+  );
   const arriving = firstOfEach(fresh.value.entries, identity);
   const added = [...arriving].filter(([key]) => !standing.has(key)).map(([, entry]) => entry);
   const all = [...standing.values(), ...added];

@@ -10,6 +10,7 @@ import {
   layerTexts,
   parseSignatureManifest,
   signatureLayer,
+  withLayers,
 } from '../../../src/trust/cosign/manifest.ts';
 import { mergeCosign } from '../../../src/trust/cosign/merge.ts';
 import type { MergedArtifact, StoredArtifact } from '../../../src/trust/format.ts';
@@ -88,6 +89,19 @@ describe('signatures pushed over others', () => {
 
   it('replace what stands there and is no signature manifest', async () => {
     expect(await merge(Buffer.from('{}'), manifestOf(['a']))).toEqual({ kind: 'pushed' });
+  });
+
+  it('stand once each, and nothing stands beside them that is none', async () => {
+    const [a, b] = [layerOf('a'), layerOf('b')];
+    const layer = { ...layerOf('tar'), mediaType: MEDIA.ociLayer };
+    const elsewhere = { ...layerOf('urls'), urls: ['https://evil.example/'] };
+    const entries = [a, layer, elsewhere, a].map((one) => ({
+      layer: one,
+      text: JSON.stringify(one),
+    }));
+    const merged = await merge(withLayers(manifestOf(['a']), entries).bytes, manifestOf(['b']));
+    if (merged.kind !== 'union') throw new Error(`expected a union, found ${merged.kind}`);
+    expect(digests(merged.bytes)).toEqual([a.digest, b.digest]);
   });
 
   it('of which there are more than readers look at are cut to the newest', async () => {
