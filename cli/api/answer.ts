@@ -1,7 +1,7 @@
 import { CountersignError } from '../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../src/lib/json.ts';
 import { isArray, isObject } from '../../src/lib/json.ts';
-import type { ApiAnswer } from '../../src/oci/client.ts';
+import type { ApiAnswer } from '../../src/oci/api-call.ts';
 import { printable } from '../../src/oci/refusal.ts';
 
 /**

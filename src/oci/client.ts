@@ -1,40 +1,27 @@
-import { CountersignError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
-import { parseJson } from '../lib/json.ts';
-import { LIMITS } from '../lib/limits.ts';
 import { unwrap } from '../lib/result.ts';
+import type { ApiAnswer } from './api-call.ts';
+import { callApi } from './api-call.ts';
 import { createAuthorizer } from './authorize.ts';
 import type { BlobUploads } from './blob-upload.ts';
 import { createBlobUploads } from './blob-upload.ts';
 import { listRepositories } from './catalog.ts';
+import type { ManifestContent, RegistryContent } from './content.ts';
+import { createContent } from './content.ts';
 import type { CredentialSource } from './credentials.ts';
 import { NO_CREDENTIALS } from './credentials.ts';
 import type { Digest } from './digest.ts';
-import { algorithmOf, digestOf, isDigest, shortDigest } from './digest.ts';
-import type { Call, Exchange, Retry } from './exchange.ts';
+import type { Retry } from './exchange.ts';
 import { createExchange, DEFAULT_RETRY } from './exchange.ts';
-import { essence } from './manifest.ts';
-import { MANIFEST_ACCEPT } from './media-types.ts';
-import { manifestUrl, pullScope, pushScope, repositoryUrl } from './endpoint.ts';
 import { findOrigin } from './origin.ts';
 import { parseHost } from './reference.ts';
 import type { ReferrerList } from './referrers.ts';
 import { listReferrers } from './referrers.ts';
-import { isSure404, refusalOf } from './refusal.ts';
 import { listTags } from './tags.ts';
 import type { TlsLookup } from './tls.ts';
 import { NO_TLS_FILES } from './tls.ts';
 import type { Timeouts } from './transport.ts';
 import { createTransport, DEFAULT_TIMEOUTS } from './transport.ts';
-
-/** A manifest as the registry gave it: raw bytes, their own digest, and the type it was sent as. */
-export interface ManifestContent {
-  readonly bytes: Uint8Array;
-  /** The Content-Type, lower case without parameters; not yet compared with the bytes. */
-  readonly mediaType: string;
-  /** The hash of the bytes; never what a header claims. */
-  readonly digest: Digest;
-}
 
 /** Reads and writes one repository's manifests and blobs: what signature formats are given. */
 export interface RepositoryContent {
@@ -46,30 +33,13 @@ export interface RepositoryContent {
   referrers(digest: Digest): Promise<ReferrerList | null>;
 }
 
-/** An answer of the API that a Countersign serves beside the registry; `body` is `undefined` where it was no JSON. */
-export interface ApiAnswer {
-  readonly status: number;
-  readonly body: Json | undefined;
-  /** The raw body, for answers that are hashed. */
-  readonly bytes: Uint8Array;
-  /** The Content-Type, lower case without parameters. */
-  readonly mediaType: string;
-}
-
 /**
  * A client of one registry. Reads answer `null` for a sure 404. All methods throw CountersignError:
  * UPSTREAM_UNAVAILABLE (no answer, 429, 5xx, after retries), UPSTREAM_INVALID (an answer that cannot
  * be true), UNAUTHENTICATED and FORBIDDEN with the server's own message.
  */
-export interface RegistryClient extends BlobUploads {
+export interface RegistryClient extends RegistryContent, BlobUploads {
   readonly host: string;
-  manifest(path: string, reference: string): Promise<ManifestContent | null>;
-  /** True where the registry has the manifest; asked by HEAD, so nothing more than that is known. */
-  hasManifest(path: string, reference: string): Promise<boolean>;
-  putManifest(path: string, reference: string, bytes: Uint8Array, mediaType: string): Promise<void>;
-  /** The blob's bytes, checked against the digest. Throws TOO_LARGE for more than `maxBytes`. */
-  blob(path: string, digest: Digest, maxBytes: number): Promise<Uint8Array | null>;
-  hasBlob(path: string, digest: Digest): Promise<boolean>;
   /** All tags, sorted as the registry sorts them; bounded. A repository that the registry does not know has none. */
   tags(path: string): Promise<readonly string[]>;
   /** The paths of all repositories; `null` where the registry does not list them. */
@@ -89,6 +59,7 @@ export interface RegistryClient extends BlobUploads {
   close(): Promise<void>;
 }
 
+/** Which registry, and how to reach it and speak for somebody there. */
 export interface RegistryClientOptions {
   /** The registry's host as in references (`docker.io`, `localhost:5000`). */
   readonly host: string;
@@ -102,8 +73,6 @@ export interface RegistryClientOptions {
   /** Aborts everything that is under way. */
   readonly signal?: AbortSignal;
 }
-
-const API_BYTES = 8 * 1024 * 1024;
 
 /** Makes the client of one registry; nothing is sent before the first call. Throws REFERENCE_INVALID for a host that is none. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
@@ -155,136 +124,4 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     }),
     close: () => transport.close(),
   };
-}
-
-type Content = Pick<
-  RegistryClient,
-  'manifest' | 'hasManifest' | 'putManifest' | 'blob' | 'hasBlob'
->;
-
-function createContent(exchange: Exchange): Content {
-  const read = (path: string, method: 'GET' | 'HEAD', target: string): Call => ({
-    method,
-    target,
-    headers: { accept: target.includes('/manifests/') ? MANIFEST_ACCEPT : '*/*' },
-    scopes: [pullScope(path)],
-    idempotent: true,
-  });
-  const head = (path: string, target: string, doing: string): Promise<boolean> =>
-    exchange.request(read(path, 'HEAD', target), async (answer) => {
-      if (answer.status !== 200 && answer.status !== 404) throw await refusalOf(answer, doing);
-      await answer.drain();
-      return answer.status === 200;
-    });
-  return {
-    manifest(path, reference) {
-      const doing = `reading ${path} ${shorten(reference)}`;
-      const call = read(path, 'GET', manifestUrl(path, reference));
-      return exchange.request(call, async (answer) => {
-        if (answer.status === 404) return absent(answer, doing);
-        if (answer.status !== 200) throw await refusalOf(answer, doing);
-        const bytes = await answer.read(LIMITS.manifestBytes);
-        const digest = digestOf(bytes, isDigest(reference) ? algorithmOf(reference) : 'sha256');
-        if (isDigest(reference) && digest !== reference) throw lies(answer.host, reference, digest);
-        return { bytes, mediaType: essence(answer.header('content-type') ?? ''), digest };
-      });
-    },
-    hasManifest: (path, reference) =>
-      head(path, manifestUrl(path, reference), `reading ${path} ${shorten(reference)}`),
-    hasBlob: (path, digest) =>
-      head(path, repositoryUrl(path, `blobs/${digest}`), `reading a blob of ${path}`),
-    putManifest(path, reference, bytes, mediaType) {
-      const doing = `pushing ${path} ${shorten(reference)}`;
-      const call: Call = {
-        method: 'PUT',
-        target: manifestUrl(path, reference),
-        headers: { 'content-type': mediaType },
-        body: bytes,
-        scopes: [pushScope(path)],
-        idempotent: true,
-      };
-      return exchange.request(call, async (answer) => {
-        if (answer.status !== 201) throw await refusalOf(answer, doing);
-        await answer.drain();
-        const claimed = answer.header('docker-content-digest');
-        if (claimed === undefined || !isDigest(claimed)) return;
-        const own = digestOf(bytes, algorithmOf(claimed));
-        if (claimed !== own) throw lies(answer.host, own, claimed);
-      });
-    },
-    blob(path, digest, maxBytes) {
-      const doing = `reading blob ${shortDigest(digest)} of ${path}`;
-      const call = read(path, 'GET', repositoryUrl(path, `blobs/${digest}`));
-      return exchange.request(call, async (answer) => {
-        if (answer.status === 404) return absent(answer, doing);
-        if (answer.status !== 200) throw await refusalOf(answer, doing);
-        const declared = Number(answer.header('content-length') ?? '0');
-        if (declared > maxBytes) {
-          await answer.drain();
-          throw new CountersignError(
-            'TOO_LARGE',
-            `expected blob ${shortDigest(digest)} of at most ${maxBytes} bytes, found ${declared}`,
-          );
-        }
-        const bytes = await answer.read(maxBytes);
-        const own = digestOf(bytes, algorithmOf(digest));
-        if (own !== digest) throw lies(answer.host, digest, own);
-        return bytes;
-      });
-    },
-  };
-}
-
-async function absent(answer: Parameters<typeof isSure404>[0], doing: string): Promise<null> {
-  if (await isSure404(answer)) return null;
-  throw new CountersignError(
-    'UPSTREAM_INVALID',
-    `${answer.host} answered ${doing} with a 404 page that is not a registry's: is that the registry's address?`,
-  );
-}
-
-function shorten(reference: string): string {
-  return isDigest(reference) ? shortDigest(reference) : reference;
-}
-
-function lies(host: string, expected: Digest, found: Digest): CountersignError {
-  return new CountersignError(
-    'UPSTREAM_INVALID',
-    `expected ${shortDigest(expected)} from ${host}, found content of ${shortDigest(found)}`,
-  );
-}
-
-interface ApiCall {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly body: Json | undefined;
-  readonly repeatable: boolean;
-}
-
-function callApi(
-  exchange: Exchange,
-  { method, path, body, repeatable }: ApiCall,
-): Promise<ApiAnswer> {
-  if (!path.startsWith('/api/v1/'))
-    throw new CountersignError('REQUEST_INVALID', `expected a path under /api/v1/, found ${path}`);
-  const call: Call = {
-    method,
-    target: path,
-    headers: {
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: Buffer.from(JSON.stringify(body)) }),
-    scopes: [],
-    idempotent: repeatable,
-  };
-  return exchange.request(call, async (answer) => {
-    const { status } = answer;
-    if (status === 401 || status === 403 || status === 429 || status >= 500)
-      throw await refusalOf(answer, `${method} ${path.split('?', 1)[0] ?? ''}`);
-    const bytes = await answer.read(API_BYTES);
-    const parsed = parseJson(bytes, { maxBytes: API_BYTES });
-    const mediaType = essence(answer.header('content-type') ?? '');
-    return { status, body: parsed.ok ? parsed.value : undefined, bytes, mediaType };
-  });
 }
