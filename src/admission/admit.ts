@@ -14,6 +14,7 @@ import { pinImage } from './pin-image.ts';
 import type { AdmissionPorts } from './ports.ts';
 import { admissionCaller } from './ports.ts';
 import type { Review } from './review.ts';
+import { lookalikeOf } from './strange-images.ts';
 import { validateImage } from './validate-image.ts';
 import type { ImageVerdict } from './verdict.ts';
 import { leftAlone, refusal } from './verdict.ts';
@@ -123,6 +124,7 @@ function imagesAt(
   if ((object['kind'] ?? kind.kind) !== kind.kind) return bad('the kind that the review names');
   let spec: JsonObject = object;
   for (const name of path) {
+    if (lookalikeOf(spec, name) !== undefined) return bad(`${name} in its own spelling only`);
     const next = spec[name];
     if (!isObject(next)) return bad(`a pod spec at /${path.join('/')}`);
     spec = next;

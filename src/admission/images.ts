@@ -3,7 +3,13 @@ import { isArray, isObject } from '../lib/json.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { plain } from '../policy/message.ts';
-import { CONTAINER_FIELDS, POD_FIELDS, VOLUME_FIELDS, strangeImage } from './strange-images.ts';
+import {
+  CONTAINER_FIELDS,
+  POD_FIELDS,
+  VOLUME_FIELDS,
+  lookalikeOf,
+  strangeImage,
+} from './strange-images.ts';
 
 /** One place of a pod spec that names an image. */
 export interface ImageUse {
@@ -102,6 +108,8 @@ function useOf(
   member: string,
   { list, noun, name, pointer }: Where,
 ): Result<ImageUse> {
+  const lookalike = lookalikeOf(holder, member);
+  if (lookalike !== undefined) return misshapen(`${pointer}/${lookalike}`, `only ${member}`);
   const image = holder[member] ?? null;
   if (image !== null && typeof image !== 'string')
     return misshapen(`${pointer}/${member}`, 'a string');

@@ -46,3 +46,16 @@ function namesImage(value: Json): boolean {
     ([key, member]) => /image/i.test(key) || namesImage(member),
   );
 }
+
+/**
+ * A member that is `name` but for its case, as Go's decoder takes it (encoding/json, "Unmarshal": the
+ * last one wins); `undefined` where there is none. The API server writes none: who sends one means two
+ * readers to see two objects (T-37).
+ */
+export function lookalikeOf(object: JsonObject, name: string): string | undefined {
+  const folded = name.toLowerCase();
+  // Both foldings: Go also takes \u017f for an s and \u212a for a k.
+  return Object.keys(object).find(
+    (key) => key !== name && key.toUpperCase().toLowerCase() === folded,
+  );
+}

@@ -208,4 +208,21 @@ describe('admission overlooks nothing', () => {
       expect(answer.status?.message).toMatch(/^\/spec\/lateContainers names an image in a field/);
     }
   });
+
+  it('T-37: members that only a reader without regard to case takes for others', async () => {
+    const { gate, good, evil } = await stage();
+    const spec = { containers: [container(good)] };
+    const other = { containers: [container(evil)] };
+    const volume = { name: 'models', image: { reference: good, Reference: evil } };
+    const deployment = { group: 'apps', kind: 'Deployment' };
+    const reviews: readonly ReviewParts[] = [
+      { object: { ...pod(spec), Spec: other } },
+      { object: { ...pod(spec), ſpec: other } },
+      { object: pod({ ...spec, Containers: other.containers }) },
+      { object: pod({ containers: [{ ...container(good), IMAGE: evil }] }) },
+      { object: pod({ ...spec, volumes: [volume] }) },
+      { ...deployment, object: { spec: { template: { spec }, Template: { spec: other } } } },
+    ];
+    for (const parts of reviews) expect((await validate(gate, parts)).allowed).toBe(false);
+  });
 });
