@@ -1,19 +1,8 @@
 import type { Service, Site } from '../../test/support/countersign.ts';
 import { createSite, startService } from '../../test/support/countersign.ts';
+import { oneSigner } from '../../test/support/one-signer.ts';
 
-const POLICY = `version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: bench
-    images: ["\${registry}/bench/**"]
-    mode: enforce
-    push: reject
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`;
+const POLICY = oneSigner({ images: 'bench/**', name: 'bench', push: 'reject' });
 
 /** A gate that asks for one signature, before a registry. */
 export interface BenchGate {

@@ -19,25 +19,15 @@ import { BACKENDS } from '../support/guarded.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
 import { buildImage, pushImage } from '../support/image.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
 const NAME = 'dev.countersign.reference';
 const image = (content: string): TestImage => buildImage({ layers: [tarLayer({ content })] });
 
-const policy = (push: string): string => `version: 1
-authorities:
-  - name: pipeline
-    keys: [keys/pipeline.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    push: ${push}
-    tags: registry
-    require:
-      - signatures: { by: [pipeline], formats: [cosign] }
-`;
+const policy = (push: 'allow' | 'reject' | 'hold'): string =>
+  oneSigner({ push, authority: 'pipeline' });
 
 interface Shown {
   readonly decision: string;

@@ -8,23 +8,12 @@ import type { ClientSession } from '../support/gate-client.ts';
 import { dockerClient } from '../support/gate-clients/docker.ts';
 import { podmanClient } from '../support/gate-clients/podman.ts';
 import { skopeoClient } from '../support/gate-clients/skopeo.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { suiteScope } from '../support/scope.ts';
 
 const USERS = { ci: 'ci password', reader: 'reader password', stranger: 'stranger password' };
 
-const POLICY = `version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    push: hold
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`;
+const POLICY = oneSigner({ push: 'hold' });
 
 for (const client of [dockerClient('docker'), podmanClient, skopeoClient('skopeo')]) {
   describeWithClients(

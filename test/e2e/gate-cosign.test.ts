@@ -11,6 +11,7 @@ import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerRegistry } from '../support/docker-registry.ts';
 import { startDockerRegistry, writeHtpasswd } from '../support/docker-registry.ts';
 import { buildImage, pushImage } from '../support/image.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
@@ -69,19 +70,7 @@ describeWithClients(
 
       beforeAll(async () => {
         writeFileSync(publicKey('foreign'), readFileSync(foreign.publicKey));
-        site.policy(`version: 1
-authorities:
-  - name: pipeline
-    keys: [keys/foreign.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    push: hold
-    tags: registry
-    require:
-      - signatures: { by: [pipeline], formats: [cosign] }
-`);
+        site.policy(oneSigner({ push: 'hold', authority: 'pipeline', key: 'keys/foreign.pub' }));
         const htpasswd = await writeHtpasswd(site.folder, { ci: 'ci password' });
         const config = (host: string): string => `registries:
   - host: ${host}

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Service, Site } from '../support/countersign.ts';
 import { createSite, startService } from '../support/countersign.ts';
 import { buildImage, writeOciLayout } from '../support/image.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { mustRun, run } from '../support/run.ts';
 import { suiteScope } from '../support/scope.ts';
 
@@ -40,19 +41,7 @@ describe('a newcomer', () => {
     beforeAll(async () => {
       site = createSite(join(scope.folder(), 'site'));
       await site.key('release-bot');
-      site.policy(`version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: everything
-    images: ["\${registry}/**"]
-    mode: enforce
-    push: hold
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`);
+      site.policy(oneSigner({ images: '**', name: 'everything', push: 'hold' }));
       service = scope.own(await startService(site, {}));
     });
 

@@ -4,21 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Service, Site } from '../support/countersign.ts';
 import { createSite, startService } from '../support/countersign.ts';
 import { buildImage, pushImage, writeOciLayout } from '../support/image.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { suiteScope } from '../support/scope.ts';
 
-const POLICY = `version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: production
-    images: ["\${registry}/prod/**"]
-    mode: enforce
-    push: reject
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`;
+const POLICY = oneSigner({ images: 'prod/**', name: 'production', push: 'reject' });
 
 interface Page {
   readonly events: readonly {

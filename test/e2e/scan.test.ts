@@ -7,6 +7,7 @@ import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerRegistry } from '../support/docker-registry.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { buildImage, buildIndex, pushImage } from '../support/image.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import { suiteScope } from '../support/scope.ts';
 
 const REPOSITORIES = ['team/a', 'team/b', 'team/c'];
@@ -36,16 +37,7 @@ describeWithClients('scan of docker-registry', ['docker-registry'], () => {
   beforeAll(async () => {
     site = createSite(join(scope.folder(), 'site'));
     await site.key('release-bot');
-    site.policy(`version: 1
-authorities:
-  - { name: release-bot, keys: [keys/release-bot.pub] }
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    tags: registry
-    require: [{ signatures: { by: [release-bot], formats: [cosign] } }]
-`);
+    site.policy(oneSigner());
     registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
     for (const path of REPOSITORIES) {
       await pushImage(registry.url, path, one, 'first');

@@ -9,6 +9,7 @@ import { startDockerRegistry, writeHtpasswd } from '../support/docker-registry.t
 import type { ClientSession } from '../support/gate-client.ts';
 import { dockerClient } from '../support/gate-clients/docker.ts';
 import { skopeoClient } from '../support/gate-clients/skopeo.ts';
+import { oneSigner } from '../support/one-signer.ts';
 import type { Scope } from '../support/scope.ts';
 import { suiteScope } from '../support/scope.ts';
 import type { TokenServer } from '../support/token-server.ts';
@@ -16,19 +17,7 @@ import { startTokenServer } from '../support/token-server.ts';
 
 const USERS = { ci: 'ci password', gate: 'gate password' };
 
-const POLICY = `version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    push: allow
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`;
+const POLICY = oneSigner({ push: 'allow' });
 
 /** How the registry behind the gate is logged in to, and by whom. */
 interface Login {

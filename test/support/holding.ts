@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Service, Site } from './countersign.ts';
 import { createSite, startService } from './countersign.ts';
+import { oneSigner } from './one-signer.ts';
 import type { Ran } from './run.ts';
 import type { Scope } from './scope.ts';
 
@@ -21,19 +22,7 @@ export async function startHolding(scope: Scope): Promise<Holding> {
   const site = createSite(join(scope.folder(), 'site'));
   await site.key('release-bot');
   await site.key('intern');
-  site.policy(`version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    push: hold
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`);
+  site.policy(oneSigner({ push: 'hold' }));
   const service = scope.own(await startService(site));
   return {
     site,

@@ -5,6 +5,7 @@ import { freePort } from '../../support/child.ts';
 import type { Site } from '../../support/countersign.ts';
 import { createSite, startService } from '../../support/countersign.ts';
 import { buildImage, pushImage } from '../../support/image.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import { startRegistry } from '../../support/registry.ts';
 import { suiteScope } from '../../support/scope.ts';
 
@@ -25,18 +26,7 @@ describe('countersign doctor', () => {
   beforeAll(async () => {
     site = createSite(join(scope.folder(), 'site'));
     await site.key('release-bot');
-    site.policy(`version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`);
+    site.policy(oneSigner());
     const upstream = scope.own(await startRegistry(join(scope.folder(), 'registry')));
     const service = scope.own(await startService(site, { upstream: upstream.url }));
     gate = service.host;

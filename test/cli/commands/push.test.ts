@@ -9,6 +9,7 @@ import { createSite, startService } from '../../support/countersign.ts';
 import { startCuttingProxy } from '../../support/cutting-proxy.ts';
 import { call } from '../../support/http-call.ts';
 import { buildImage, buildIndex, writeOciLayout } from '../../support/image.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import type { RunningRegistry } from '../../support/registry.ts';
 import { startRegistry } from '../../support/registry.ts';
 import { suiteScope } from '../../support/scope.ts';
@@ -17,19 +18,8 @@ import { startWireServer } from '../../support/wire-server.ts';
 
 const ENTRY = join(import.meta.dirname, '..', '..', '..', 'bin', 'countersign.js');
 const INDEX = buildIndex([buildImage(), buildImage({ layers: [tarLayer({ a: 'arm64' })] })]);
-const policy = (push: 'reject' | 'hold'): string => `version: 1
-authorities:
-  - name: release-bot
-    keys: [keys/release-bot.pub]
-policies:
-  - name: production
-    images: ["\${registry}/**"]
-    mode: enforce
-    push: ${push}
-    tags: registry
-    require:
-      - signatures: { by: [release-bot], formats: [cosign] }
-`;
+const policy = (push: 'reject' | 'hold'): string =>
+  oneSigner({ images: '**', name: 'production', push });
 
 describe('countersign push', () => {
   const scope = suiteScope();

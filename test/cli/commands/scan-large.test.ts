@@ -6,6 +6,7 @@ import type { Service, Site } from '../../support/countersign.ts';
 import { createSite, ENTRY, startService } from '../../support/countersign.ts';
 import type { ManyTags } from '../../support/many-tags.ts';
 import { startManyTags } from '../../support/many-tags.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import { suiteScope } from '../../support/scope.ts';
 import { testSigner } from '../../support/signer.ts';
 
@@ -32,24 +33,15 @@ describe('countersign scan of ten thousand tags', { timeout: 240_000 }, () => {
     mkdirSync(state(), { recursive: true });
     return readdirSync(state()).filter((name) => !name.startsWith('.'));
   };
-  const write = (mode: string): void =>
-    site.policy(`version: 1
-authorities:
-  - { name: bot, keys: [bot.pub] }
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: ${mode}
-    tags: registry
-    require: [{ signatures: { by: [bot], formats: [cosign] } }]
-`);
+  const write = (mode: 'enforce' | 'warn'): void =>
+    site.policy(oneSigner({ mode, authority: 'bot', key: 'bot.pub' }));
   const revision = async (): Promise<unknown> => {
     const body = (await (await fetch(`${gate.url}/readyz`)).json()) as {
       policies: { revision: string };
     };
     return body.policies.revision;
   };
-  const setMode = async (mode: string): Promise<void> => {
+  const setMode = async (mode: 'enforce' | 'warn'): Promise<void> => {
     const before = await revision();
     write(mode);
     await expect.poll(revision, { timeout: 20_000 }).not.toBe(before);

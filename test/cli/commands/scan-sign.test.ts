@@ -6,6 +6,7 @@ import type { Digest } from '../../../src/oci/digest.ts';
 import type { Service, Site } from '../../support/countersign.ts';
 import { createSite, startService } from '../../support/countersign.ts';
 import { buildImage, buildIndex, pushImage } from '../../support/image.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import type { RunningRegistry } from '../../support/registry.ts';
 import { startRegistry } from '../../support/registry.ts';
 import type { Ran } from '../../support/run.ts';
@@ -28,16 +29,7 @@ describe('countersign scan --sign', () => {
   beforeAll(async () => {
     site = createSite(join(scope.folder(), 'site'));
     await site.key('release-bot');
-    site.policy(`version: 1
-authorities:
-  - { name: release-bot, keys: [keys/release-bot.pub] }
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: enforce
-    tags: registry
-    require: [{ signatures: { by: [release-bot], formats: [cosign] } }]
-`);
+    site.policy(oneSigner());
     registry = scope.own(await startRegistry(join(scope.folder(), 'registry')));
     gate = scope.own(await startService(site, { upstream: registry.url }));
   });

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Service, Site } from '../../support/countersign.ts';
 import { createSite, startService } from '../../support/countersign.ts';
 import { buildImage, buildIndex, pushImage } from '../../support/image.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import type { RunningRegistry } from '../../support/registry.ts';
 import { startRegistry } from '../../support/registry.ts';
 import type { Ran } from '../../support/run.ts';
@@ -12,16 +13,7 @@ import { suiteScope } from '../../support/scope.ts';
 import { answerError, startWireServer } from '../../support/wire-server.ts';
 
 const image = (note: string) => buildImage({ annotations: { note } });
-const POLICY = (mode: string): string => `version: 1
-authorities:
-  - { name: release-bot, keys: [keys/release-bot.pub] }
-policies:
-  - name: team
-    images: ["\${registry}/team/**"]
-    mode: ${mode}
-    tags: registry
-    require: [{ signatures: { by: [release-bot], formats: [cosign] } }]
-`;
+const POLICY = (mode: 'enforce' | 'warn'): string => oneSigner({ mode });
 
 interface Scanned {
   readonly images: readonly { image: string; digest: string; verdict: string }[];
