@@ -27,28 +27,31 @@ export const rule = (more: Partial<SignatureRule> = {}): SignatureRule => ({
   ...more,
 });
 
-export function judging(more: Partial<Policy> = {}): Judging {
-  const policy: Policy = {
-    name: 'production',
-    images: [],
-    mode: 'enforce',
-    push: 'reject',
-    tags: 'registry',
-    require: [rule()],
-    signedAs: [],
-    bindTag: false,
-    digests: 'any',
-    blobs: 'open',
-    delete: 'deny',
-    holdFor: 1,
-    authGrace: 0,
-    exceptions: [],
-    floor: false,
-    source: 'p.yaml:1',
-    ...more,
-  };
-  return { policy, signedNames: [REPOSITORY] };
-}
+/** A policy that asks for a signature by two authorities, and has the defaults of everything else. */
+export const policyWith = (more: Partial<Policy> = {}): Policy => ({
+  name: 'production',
+  images: [],
+  mode: 'enforce',
+  push: 'reject',
+  tags: 'registry',
+  require: [rule()],
+  signedAs: [],
+  bindTag: false,
+  digests: 'any',
+  blobs: 'open',
+  delete: 'deny',
+  holdFor: 1,
+  authGrace: 0,
+  exceptions: [],
+  floor: false,
+  source: 'p.yaml:1',
+  ...more,
+});
+
+export const judging = (more: Partial<Policy> = {}): Judging => ({
+  policy: policyWith(more),
+  signedNames: [REPOSITORY],
+});
 
 export const governing = (
   more: Partial<Policy> = {},

@@ -5,30 +5,18 @@ import type { Repository } from '../../src/oci/reference.ts';
 import { askedBy, govern, matchesOf } from '../../src/policy/match.ts';
 import { compareSpecificity, overlap, parsePattern } from '../../src/policy/pattern.ts';
 import type { Policy, PolicySet } from '../../src/policy/policy.ts';
+import { policyWith, rule } from './judging.ts';
 
 const HOSTS = { registryHost: 'registry.example.com' };
 
-function policy(name: string, images: readonly string[], more: Partial<Policy> = {}): Policy {
-  return {
+const policy = (name: string, images: readonly string[], more: Partial<Policy> = {}): Policy =>
+  policyWith({
     name,
     images: images.map((text) => unwrap(parsePattern(text, HOSTS))),
-    mode: 'enforce',
-    push: 'reject',
-    tags: 'registry',
-    require: [{ by: [`signer-of-${name}`], atLeast: 1, formats: ['cosign'], maxAge: null }],
-    signedAs: [],
-    bindTag: false,
-    digests: 'any',
-    blobs: 'open',
-    delete: 'deny',
-    holdFor: 1,
-    authGrace: 0,
-    exceptions: [],
-    floor: false,
+    require: [rule({ by: [`signer-of-${name}`], atLeast: 1 })],
     source: `${name}.yaml:1`,
     ...more,
-  };
-}
+  });
 const setOf = (...policies: readonly Policy[]): PolicySet => ({
   revision: 'r',
   authorities: [],
