@@ -31,6 +31,8 @@ export class Artifacts {
   });
 
   readonly #kept = new LRUCache<string, true>({ max: 10_000 });
+  /** Manifests that look like referrers and were lately found to be none; what they lacked may come. */
+  readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
 
   constructor(formats: readonly SignatureFormat[], store: Store) {
     this.#formats = formats;
@@ -94,6 +96,16 @@ export class Artifacts {
   /** True, once, for a list that {@link keep} noted: its client may want to delete what it believes replaced. */
   takeKept(repository: Repository, digest: Digest): boolean {
     return this.#kept.delete(keyOf(repository, digest));
+  }
+
+  /** Notes that what looks like a referrer is none: to read its megabytes again for everybody who asks would be a lever (T-59). */
+  refuse(repository: Repository, digest: Digest): void {
+    this.#refused.set(keyOf(repository, digest), true);
+  }
+
+  /** True for a while after {@link refuse}. */
+  wasRefused(repository: Repository, digest: Digest): boolean {
+    return this.#refused.has(keyOf(repository, digest));
   }
 
   /** Forgets a digest: it was deleted. */

@@ -41,6 +41,7 @@ export async function referrerRead(
   denied: Decision,
 ): Promise<Decision | null> {
   const { registry, repository, digest, caller } = question;
+  if (gate.artifacts.wasRefused(repository, digest)) return null;
   const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
   if (answer.kind !== 'found') return null;
   const parsed = parseManifest(answer.bytes, answer.mediaType);
@@ -69,6 +70,7 @@ async function recognise(
     gate.ports.log.warn(fields, 'a referrer could not be checked');
     return null;
   });
+  if (checked?.ok === false) gate.artifacts.refuse(repository, digest);
   if (checked?.ok !== true) return null;
   const artifact = { kind: 'referrer', name: checked.value, only: true } as const;
   await gate.artifacts.remember(repository, digest, artifact);

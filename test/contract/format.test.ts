@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeyType } from '../../src/keys/key.ts';
 import { CountersignError } from '../../src/lib/errors.ts';
+import { LIMITS } from '../../src/lib/limits.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -378,9 +379,21 @@ describe.each(FORMATS)('the format $name', (format) => {
       expect(store.text(tag)).toBe(before);
     });
 
-    it('does not add what no verifier would look at', async () => {
+    it('counts where a stranger filled all the places that verifiers look at (T-60)', async () => {
       const store = await signed(format, mallory);
       rewrite(format, store, ([junk = {}]) => Array.from({ length: 64 }, () => junk));
+      expect(await format.sign(request, alice, store)).toEqual({ written: true });
+      expect(statuses(await format.verify(subject, store, ALICE))).toContain('valid');
+      expect(await format.sign(request, alice, store)).toEqual({ written: false });
+    });
+
+    it('is refused where the manifest has no room for it', async () => {
+      const store = await signed(format, mallory);
+      rewrite(format, store, ([junk = {}]) => {
+        const many = Array.from({ length: 64 }, () => junk);
+        const room = LIMITS.manifestBytes - JSON.stringify(many).length - 400;
+        return [{ ...junk, 'x-filler': 'x'.repeat(room) }, ...many.slice(1)];
+      });
       await expect(format.sign(request, alice, store)).rejects.toMatchObject({ code: 'TOO_LARGE' });
     });
 

@@ -122,6 +122,16 @@ describe('a referrer', () => {
     }
   });
 
+  it('that turns out to be none is not read again for everybody who asks (T-59)', async () => {
+    const gate = await attacked();
+    const subject = buildImage().digest;
+    const none = buildReferrer(subject, 'application/spdx+json', Buffer.from('{"no":"sbom"}'));
+    expect((await pushReferrer(gate, 'team/app', none)).status).toBe(201);
+    gate.asked();
+    for (let round = 0; round < 3; round++) expect(await refusedBoth(gate, none.digest)).toBe(true);
+    expect(gate.asked().filter((line) => line.includes('/blobs/'))).toEqual([]);
+  });
+
   it('that is not known here is read once it is trusted, as an image is', async () => {
     const gate = await attacked();
     const chart = buildReferrer(image('a\n').digest, 'application/vnd.example', Buffer.from('x'));

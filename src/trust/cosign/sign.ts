@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Signer } from '../../keys/key.ts';
 import { verifySignature } from '../../keys/verify.ts';
+import { decodeUtf8 } from '../../lib/bytes.ts';
 import { codeOf, CountersignError } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { mapParallel } from '../../lib/parallel.ts';
@@ -10,7 +11,14 @@ import type { Descriptor, ImageManifest } from '../../oci/manifest.ts';
 import { MEDIA } from '../../oci/media-types.ts';
 import type { EvidenceSink, EvidenceSource, SignRequest } from '../format.ts';
 import { readLayer } from './evidence.ts';
-import { appendLayer, firstManifest, parseSignatureManifest, signatureLayer } from './manifest.ts';
+import {
+  appendLayer,
+  firstManifest,
+  layerTexts,
+  parseSignatureManifest,
+  signatureLayer,
+  withLayers,
+} from './manifest.ts';
 import { signatureTag, SIGNATURE_ANNOTATION } from './names.ts';
 import type { Payload } from './payload.ts';
 import { makePayload, parsePayload, sameClaim } from './payload.ts';
@@ -121,15 +129,22 @@ async function readTag(source: EvidenceSource, tag: string): Promise<Current | n
 }
 
 function extend(current: Current, layer: Descriptor): ReturnType<typeof appendLayer> {
-  const { length } = current.manifest.layers;
-  // Verifiers look at so many only: one more would be written and never count.
-  if (length >= LIMITS.signatures) {
+  const { layers } = current.manifest;
+  if (layers.length < LIMITS.signatures) return appendLayer(current.bytes, current.manifest, layer);
+  // Verifiers look at the first ones only: who fills a tag with junk must keep nobody from signing (T-60).
+  const texts = layerTexts(decodeUtf8(current.bytes) ?? '');
+  const all = [layer, ...layers].map((one, at) => ({
+    layer: one,
+    text: texts[at - 1] ?? JSON.stringify(one),
+  }));
+  const next = withLayers(current.bytes, all);
+  if (next.bytes.byteLength > LIMITS.manifestBytes) {
     throw new CountersignError(
       'TOO_LARGE',
-      `expected fewer than ${LIMITS.signatures} signatures on the image, found ${length}; remove old ones from tag sha256-….sig`,
+      `expected room for one more signature on the image, found ${layers.length}; remove old ones from tag sha256-….sig`,
     );
   }
-  return appendLayer(current.bytes, current.manifest, layer);
+  return next;
 }
 
 async function hasClaim(
