@@ -1,6 +1,6 @@
 import { plain } from '../policy/message.ts';
 
-/** Longest line: a container's name and a message of DESIGN 4.5. */
+/** Longest line: a container's name and the message of a refusal. */
 const LINE_CHARS = 400;
 
 /** Joins printable lines, as many as fit into `room` characters, and says how many more there are. */

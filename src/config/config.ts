@@ -2,7 +2,7 @@ import type { AccessRule } from '../gate/access.ts';
 import type { Endpoint } from '../gate/upstream.ts';
 import type { TlsMaterial } from '../oci/tls.ts';
 
-/** One registry that the service answers for (DESIGN 4.3, `registries`). */
+/** One registry that the service answers for. */
 export interface RegistryConfig {
   /** The name that clients use, canonical: what policies and records call it. */
   readonly host: string;

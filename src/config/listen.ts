@@ -46,7 +46,7 @@ export function isWildcard(host: string): boolean {
 
 /**
  * The names of a registry whose host nobody configured: all loopback names of the port where the
- * address includes loopback, else the address itself (DESIGN 4.3).
+ * address includes loopback, else the address itself.
  */
 export function impliedNames({ host, port }: ListenAddress): RegistryNames {
   const canonical = (name: string): string => {

@@ -31,7 +31,7 @@ const DEFAULT_FILE = 'countersign.yaml';
 const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 5443 };
 
 /**
- * Reads the configuration: flag beats variable beats file beats default (DESIGN 4.3). Every error is
+ * Reads the configuration: flag beats variable beats file beats default. Every error is
  * collected as `place: message`; nothing that this version cannot do is ignored.
  */
 export async function loadConfig(sources: ConfigSources): Promise<Result<Config>> {
@@ -126,7 +126,7 @@ function readTls(written: WrittenConfig, listen: ListenAddress, problems: Proble
   return 'auto';
 }
 
-/** DESIGN 4.3: rights need identities, and the gate lends its own credentials to identities only. */
+/** Rights need identities, and the gate lends its own credentials to identities only. */
 function checkIdentities(written: WrittenConfig, problems: Problems): void {
   const { htpasswd, access: rules = [] } = written;
   if (htpasswd !== undefined) {

@@ -10,7 +10,7 @@ export const ANY_IDENTITY = '*';
 /** Nobody in particular: a right given to `anonymous` is everybody's, logged in or not. */
 export const ANONYMOUS = 'anonymous';
 
-/** One entry of `access`: who may do what in the repositories that a pattern matches (DESIGN 4.3). */
+/** One entry of `access`: who may do what in the repositories that a pattern matches. */
 export interface AccessRule {
   readonly repositories: readonly Pattern[];
   readonly pull: readonly string[];

@@ -9,7 +9,7 @@ import { refused } from './outcome.ts';
 import type { GatePorts, GateRegistry } from './ports.ts';
 import type { HeadAnswer, Relayed } from './upstream.ts';
 
-/** How long upstream's yes to one credential, repository and action is remembered, ms (DESIGN 5). */
+/** How long upstream's yes to one credential, repository and action is remembered, ms. */
 const YES_FOR = 60_000;
 
 /** When upstream was asked what it said last. */

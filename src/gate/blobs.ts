@@ -20,7 +20,7 @@ export interface BlobRequest {
 }
 
 /**
- * Whether a blob may be read (DESIGN 5): freely under `blobs: open`, since without a manifest bytes
+ * Whether a blob may be read: freely under `blobs: open`, since without a manifest bytes
  * are unreachable; under `linked`, of the policy or of a floor, only as part of an admitted manifest;
  * where no policy governs, not at all. A path that names a known
  * manifest takes the manifest's verdict, since some registries serve manifests as blobs. `null`: it

@@ -14,7 +14,7 @@ import type { GateRegistry } from './ports.ts';
 
 /**
  * Holds: unsigned pushes that wait for their signature. A promotion is a durable intent, an
- * idempotent PUT upstream, a recorded completion; what was intended is replayed at start (DESIGN 5).
+ * idempotent PUT upstream, a recorded completion; what was intended is replayed at start.
  */
 export class Holds {
   readonly #gate: Gate;

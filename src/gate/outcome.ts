@@ -35,7 +35,7 @@ export function refused(
   return { kind: 'refused', code, message, ...more };
 }
 
-/** The refusal for a denied decision, with the number of its record (DESIGN 4.5). */
+/** The refusal for a denied decision, with the number of its record. */
 export function refusedBy(decision: Decision, record: number | null): Refused {
   const { code, message } = decision.reason;
   const text = record === null ? message : `${message}; record ${record}`;

@@ -28,7 +28,7 @@ export interface PullRequest {
 }
 
 /**
- * A pull, in one straight line (DESIGN 5): may the caller read here; which digest is meant, once; is
+ * A pull, in one straight line: may the caller read here; which digest is meant, once; is
  * it trusted; record; serve exactly those bytes. Never throws: what goes wrong is a refusal.
  */
 export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcome> {

@@ -49,7 +49,7 @@ async function pushSignatures(
 }
 
 /**
- * Gives a signature tag without losing what stands there (DESIGN 5): the client is answered for its
+ * Gives a signature tag without losing what stands there: the client is answered for its
  * own digest, the tag serves the union. To be called under the tag's lock.
  */
 async function giveMerged(

@@ -11,7 +11,7 @@ import { pushTag } from './push-tag.ts';
 import { referrerArrived } from './referrers.ts';
 
 /**
- * A push (DESIGN 5): by digest it is passed on, since content without a name is unreachable; a tag is
+ * A push: by digest it is passed on, since content without a name is unreachable; a tag is
  * only given to what is trusted, or held, as the policy says. Never throws.
  */
 export async function push(gate: Gate, holds: Holds, request: PushRequest): Promise<PushOutcome> {

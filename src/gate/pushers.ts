@@ -13,7 +13,7 @@ const AFTER_PROBE = 60_000;
  * Who pushes to a repository. With identities their right says it; without them nobody's right is
  * known to the gate, so that what a caller evidently does here counts for a while: bounded, in memory,
  * by credential, address and repository. It decides nothing but how a refused HEAD reads (containerd
- * gives up a push on anything but 200 or 404): never a verdict, never a GET (DESIGN 5).
+ * gives up a push on anything but 200 or 404): never a verdict, never a GET.
  */
 export class Pushers {
   readonly #access: Access;

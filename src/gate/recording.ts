@@ -6,7 +6,7 @@ import type { DecisionRecorder, GateCounters } from './ports.ts';
 export class Recording {
   readonly #recorder: DecisionRecorder;
   readonly #counters: GateCounters;
-  /** Numbers of cached pull allows: the warm path only counts (DESIGN 5, step 5). */
+  /** Numbers of cached pull allows: the warm path only counts. */
   readonly #known = new WeakMap<Decision, number>();
 
   constructor(recorder: DecisionRecorder, counters: GateCounters) {

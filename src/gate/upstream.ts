@@ -57,7 +57,9 @@ export interface Stored {
   readonly subject: Digest | null;
 }
 
+/** What upstream says when it is asked for a manifest. */
 export type ManifestAnswer = UpstreamManifest | { readonly kind: 'absent' } | Relayed;
+/** What upstream says when it is asked what a reference means. */
 export type HeadAnswer =
   { readonly kind: 'found'; readonly digest: Digest } | { readonly kind: 'absent' } | Relayed;
 

@@ -5,7 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Action, Decision } from '../policy/decision.ts';
 import { Epochs } from './epochs.ts';
 
-/** What a cached verdict is keyed by (DESIGN section 3, rule 9). */
+/** What a cached verdict is keyed by. */
 export interface VerdictKey {
   readonly action: Action;
   readonly repository: Repository;

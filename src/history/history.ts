@@ -7,7 +7,7 @@ import type { EventQuery, Store, StoredEvent } from '../store/store.ts';
 /** What a history query may say besides the image, as text: `before`, `limit`, `type`, `log`, `index`. */
 export type HistoryParameters = Readonly<Record<string, string | undefined>>;
 
-/** An event as the API shows it (DESIGN 4.2); `time` is RFC 3339, `index` is what messages call "record" where `log` is `dec`. */
+/** An event as the API shows it; `time` is RFC 3339, `index` is what messages call "record" where `log` is `dec`. */
 export interface HistoryEvent {
   readonly sequence: number;
   readonly log: string;

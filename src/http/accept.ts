@@ -1,7 +1,7 @@
 /**
  * Whether an Accept header takes a media type (RFC 9110, section 12.5.1): the most exact range that
  * matches decides, `q=0` refuses. No header takes everything. Says only whether what was decided on can
- * be shown to this client: it never selects what is decided on (DESIGN rule 5).
+ * be shown to this client: it never selects what is decided on.
  */
 export function accepts(header: string | undefined, mediaType: string): boolean {
   if (header === undefined || header.trim() === '') return true;

@@ -21,7 +21,7 @@ export function errorBody(code: ErrorCode, message: string): string {
 
 /**
  * Sends a refusal: status of the table, OCI body, and the message as HTTP/1.1 reason phrase, which is
- * all that containerd shows (DESIGN 4.5).
+ * all that containerd shows.
  */
 export function sendRefusal(
   response: ServerResponse,

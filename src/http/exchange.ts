@@ -36,7 +36,7 @@ export const CHALLENGE = {
   'www-authenticate': 'Basic realm="countersign", charset="UTF-8"',
 } as const;
 
-/** The registry that a Host header names, or a refusal with 421: one service, no other names (DESIGN 4.3). */
+/** The registry that a Host header names, or a refusal with 421: one service, no other names. */
 export function registryFor(ports: HttpPorts, request: IncomingMessage): GateRegistry | Refused {
   const header = request.headers.host ?? '';
   const host = parseHost(header);

@@ -34,7 +34,7 @@ export interface ListenerOptions extends ListenerLimits {
   readonly port: number;
   /** `null`: plain HTTP only. */
   readonly tls: TlsMaterial | null;
-  /** True: a loopback address serves TLS and plain HTTP on the same port (DESIGN 4.3). */
+  /** True: a loopback address serves TLS and plain HTTP on the same port. */
   readonly bothOnLoopback: boolean;
 }
 
@@ -61,7 +61,7 @@ const CONNECTIONS = 4096;
 const HEADER_BYTES = 16 * 1024;
 
 // HTTP/1.1 alone: over HTTP/2 there is no reason phrase, which is all that containerd shows of a
-// refusal (DESIGN section 5).
+// refusal.
 const tlsOptions = (material: TlsMaterial): TlsOptions => ({
   cert: material.cert,
   key: material.key,

@@ -6,7 +6,7 @@ import type { PublicKey } from './key.ts';
 const MAX_SIGNATURE_BYTES = 1024;
 
 /**
- * Checks a signature over the message. The key alone says how (DESIGN rule 6): Ed25519 pure; ECDSA
+ * Checks a signature over the message. The key alone says how: Ed25519 pure; ECDSA
  * with SHA-256, P-384 too, as DER or as raw r‖s of the exact length (both are what cosign and skopeo
  * accept); RSA PKCS#1 v1.5 with SHA-256, never PSS. False for whatever does not verify; never throws.
  */

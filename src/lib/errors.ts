@@ -18,6 +18,7 @@ const row = (http: number, exit: 1 | 2 | 3, oci: string, meaning: string): Error
   meaning,
 });
 
+/** Every error by its code; `docs/errors.md` is made from it. */
 export const ERRORS = {
   // trust
   NOT_TRUSTED: row(

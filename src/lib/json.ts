@@ -4,10 +4,12 @@ import { ok, refuse } from './result.ts';
 
 /** A JSON value as parsed by {@link parseJson}. Objects have no prototype. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** A JSON object as parsed by {@link parseJson}. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }
 
+/** How much of a document is read. */
 export interface JsonLimits {
   /** Longest input in bytes. */
   readonly maxBytes: number;

@@ -1,4 +1,4 @@
-/** The bounds of everything that comes from outside, in one place (DESIGN rule: bounded input). */
+/** The bounds of everything that comes from outside, in one place. */
 export const LIMITS = {
   /** Largest manifest, in bytes (what registries accept; OCI distribution-spec asks for 4 MiB). */
   manifestBytes: 4 * 1024 * 1024,

@@ -61,7 +61,7 @@ export function createRecorder(store: Store, clock: Clock): Recorder {
       decision.policy === null ? null : [decision.policy.name, decision.policy.revision];
     // Who gave a name, and who was refused, is part of the fact; an allowed pull is the verdict's.
     const who = decision.decision === 'allow' && action === 'pull' ? null : actor;
-    // A refusal repeats whatever tag it was asked by (DESIGN 5 step 5: identity, repository, digest, reason).
+    // A refusal repeats whatever tag it was asked by (identity, repository, digest, reason).
     const what = decision.decision === 'deny' ? null : [tag, policy, await store.trustRevision()];
     return canonicalJson([decision.decision, action, repository, digest, code, who, what]);
   }

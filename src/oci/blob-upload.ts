@@ -15,6 +15,7 @@ export interface BlobContent {
   open(start: number): Readable;
 }
 
+/** How one blob is uploaded. */
 export interface UploadOptions {
   /** A repository of the same registry that may have the blob: tried as a mount first. */
   readonly mountFrom?: string;
@@ -23,6 +24,7 @@ export interface UploadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Uploads blobs to the repositories of one registry; throws as its client does. */
 export interface BlobUploads {
   /**
    * Uploads a blob, resuming where a connection broke and beginning anew where the registry lost the

@@ -40,7 +40,7 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }
 
-/** `sha256:` and the first twelve hex digits: how digests appear in messages (DESIGN 4.5). */
+/** `sha256:` and the first twelve hex digits: how digests appear in messages. */
 export function shortDigest(digest: Digest): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }

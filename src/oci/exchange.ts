@@ -14,6 +14,7 @@ export interface Retry {
   readonly maxMs: number;
 }
 
+/** Four attempts within some seconds, unless the registry says when to come back. */
 export const DEFAULT_RETRY: Retry = { attempts: 4, baseMs: 250, maxMs: 20_000 };
 
 /** A request to the registry, or to an address that it named. */
@@ -33,6 +34,7 @@ export interface Call {
 /** An answer with the address that gave it, after redirects. */
 export type Located = Answer & { readonly url: URL };
 
+/** Requests to one registry. Both throw as its client does. */
 export interface Exchange {
   /**
    * Sends with login, redirects and bounded retries; gives the answer to `consume`, which reads it.

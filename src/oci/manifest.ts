@@ -38,6 +38,7 @@ export interface IndexManifest extends Common {
   readonly manifests: readonly Descriptor[];
 }
 
+/** What {@link parseManifest} reads: told apart by `kind`. */
 export type Manifest = ImageManifest | IndexManifest;
 
 const invalid = (message: string): Result<never> => refuse('MANIFEST_INVALID', message);

@@ -5,7 +5,7 @@ import type { Digest } from './digest.ts';
 import { parseDigest } from './digest.ts';
 
 declare const repositoryBrand: unique symbol;
-/** A repository's canonical full name with its host, no tag: `registry.example.com/team/app` (DESIGN section 2). */
+/** A repository's canonical full name with its host, no tag: `registry.example.com/team/app`. */
 export type Repository = string & { readonly [repositoryBrand]: true };
 
 /** A repository plus a tag or a digest (or both: then the digest decides). */

@@ -93,7 +93,7 @@ async function serverError(answer: Answer): Promise<ServerError> {
   return { code: undefined, message: line === '' ? reasonPhrase(answer) : line };
 }
 
-// A HEAD has no body: the gate says why in the reason phrase as well (DESIGN 4.5).
+// A HEAD has no body: the gate says why in the reason phrase as well.
 function reasonPhrase(answer: Answer): string {
   return printable(answer.reasonPhrase);
 }

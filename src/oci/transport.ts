@@ -17,6 +17,7 @@ export interface Timeouts {
   readonly upload: number;
 }
 
+/** For registries that are slow, not for those that are gone. */
 export const DEFAULT_TIMEOUTS: Timeouts = {
   connect: 10_000,
   headers: 60_000,
@@ -24,6 +25,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   upload: 600_000,
 };
 
+/** The methods of the distribution API. */
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** One HTTP request, as it goes over the wire. */
@@ -53,6 +55,7 @@ export interface Answer {
   drain(): Promise<void>;
 }
 
+/** Sends requests and nothing more: no login, redirect or retry. */
 export interface Transport {
   /** Sends one request; any status is an answer. Throws UPSTREAM_UNAVAILABLE where none came. */
   send(request: WireRequest): Promise<Answer>;
@@ -81,7 +84,7 @@ export function createTransport(options: {
     return new Pool(url.origin, {
       connections: CONNECTIONS,
       pipelining: 1,
-      // The reason phrase carries a gate's refusal of a HEAD, and HTTP/2 has none (DESIGN section 5).
+      // The reason phrase carries a gate's refusal of a HEAD, and HTTP/2 has none.
       allowH2: false,
       headersTimeout: timeouts.headers,
       bodyTimeout: timeouts.body,

@@ -17,6 +17,7 @@ export type UploadEvent =
   | { readonly kind: 'sent'; readonly blob: Descriptor; readonly bytes: number }
   | { readonly kind: 'uploaded'; readonly blob: Descriptor };
 
+/** One image on its way to a registry. */
 export interface ImageUpload {
   readonly client: RegistryClient;
   /** The repository's name within the registry. */

@@ -33,7 +33,7 @@ const WEIGHT: readonly Reason['code'][] = [
 ];
 
 /**
- * The one decision (DESIGN section 3, rule 1). Pure and synchronous. Denies unless the governing
+ * The one decision. Pure and synchronous. Denies unless the governing
  * policy and every floor, each by its own mode, let the subject through; a revoked tag or digest is
  * denied whatever the mode, and before any exception.
  */

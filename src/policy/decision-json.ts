@@ -3,7 +3,7 @@ import { formatReference } from '../oci/reference.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Decision } from './decision.ts';
 
-/** A finding as DESIGN 4.2 writes it. */
+/** A finding as JSON. */
 export interface FindingJson {
   readonly format: string;
   readonly authority: string | null;
@@ -15,7 +15,7 @@ export interface FindingJson {
   readonly signedAt: string | null;
 }
 
-/** A decision as DESIGN 4.2 writes it: what the API answers and `verify` prints. */
+/** A decision as JSON: what the API answers and `verify` prints. */
 export interface DecisionJson {
   readonly decision: 'allow' | 'deny';
   readonly image: string;

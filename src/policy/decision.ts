@@ -22,7 +22,7 @@ export interface DecisionSubject {
 /** Why, as a code of the error table (`TRUSTED` and its kin for an allow) and one line for a person. */
 export interface Reason {
   readonly code: AllowCode | ErrorCode;
-  /** Under 200 characters, digests cut to 12 hex digits (DESIGN 4.5). */
+  /** Under 200 characters, digests cut to 12 hex digits. */
   readonly message: string;
 }
 
@@ -61,7 +61,7 @@ export interface Decision {
   } | null;
 }
 
-/** The shape of the one decision function (DESIGN section 3, rule 1). `null` governing: no policy, denied. */
+/** The shape of the one decision function. `null` governing: no policy, denied. */
 export type Decide = (
   governing: Governing | null,
   subject: DecisionSubject,

@@ -2,12 +2,17 @@ import type { FormatName } from '../trust/format.ts';
 import { MAX_NAME } from './message.ts';
 import type { Mode, Policy, PushRule } from './policy.ts';
 
-/** The words that each setting takes. */
+/** The words of `mode`. */
 export const MODES = ['enforce', 'warn', 'off'] as const satisfies readonly Mode[];
+/** The words of `push`. */
 export const PUSH_RULES = ['reject', 'hold', 'allow'] as const satisfies readonly PushRule[];
+/** The words of `tags`. */
 export const TAG_RULES = ['registry', 'signed'] as const satisfies readonly Policy['tags'][];
+/** The words of `digests`. */
 export const DIGEST_RULES = ['any', 'current'] as const satisfies readonly Policy['digests'][];
+/** The words of `blobs`. */
 export const BLOB_RULES = ['open', 'linked'] as const satisfies readonly Policy['blobs'][];
+/** The words of `delete`. */
 export const DELETE_RULES = ['deny', 'allow'] as const satisfies readonly Policy['delete'][];
 /** All formats that the design names; which of them can be used is told to the loader. */
 export const FORMAT_NAMES = ['dct', 'cosign', 'notation'] as const satisfies readonly FormatName[];

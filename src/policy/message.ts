@@ -7,7 +7,7 @@ import type { Exception, SignatureRule } from './policy.ts';
 import type { Circumstances, Shortfall, Tally } from './quorum.ts';
 import { shortfallOf } from './quorum.ts';
 
-/** One line of a client holds 200 characters; the rest is room for `; record 1234567` (DESIGN 4.5). */
+/** One line of a client holds 200 characters; the rest is room for `; record 1234567`. */
 const MAX_MESSAGE = 180;
 /** Below this the image is cut only when every list is at its shortest. */
 const COMFORTABLE_IMAGE = 72;

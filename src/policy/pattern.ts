@@ -43,7 +43,7 @@ export function parsePattern(text: string, hosts: PatternHosts): Result<Pattern>
       );
     }
   }
-  // Short Hub names live under library/ (DESIGN section 2): the same image must meet the same rule.
+  // Short Hub names live under library/: the same image must meet the same rule.
   if (host === 'docker.io' && path.length === 1 && path[0] !== ACROSS) path.unshift('library');
   const segments = [host, ...path];
   return ok({ text: segments.join('/'), segments });

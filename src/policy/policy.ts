@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Authority, FormatName } from '../trust/format.ts';
 
-/** `enforce` refuses, `warn` lets through and says so, `off` does not look (DESIGN 4.4). */
+/** `enforce` refuses, `warn` lets through and says so, `off` does not look. */
 export type Mode = 'enforce' | 'warn' | 'off';
 /** What happens to a push that gives a tag to something not trusted. */
 export type PushRule = 'reject' | 'hold' | 'allow';
@@ -33,7 +33,7 @@ export interface Pattern {
   readonly segments: readonly string[];
 }
 
-/** One policy as written, with its defaults filled in (DESIGN 4.4). */
+/** One policy as written, with its defaults filled in. */
 export interface Policy {
   readonly name: string;
   readonly images: readonly Pattern[];

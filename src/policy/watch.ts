@@ -33,6 +33,7 @@ export interface PolicyWatch {
   close(): void;
 }
 
+/** How policy files are loaded and followed. */
 export interface WatchOptions extends LoadOptions {
   /** Milliseconds between looks at the files, where the system does not tell of changes; 1000 if not given. */
   readonly interval?: number;

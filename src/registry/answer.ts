@@ -5,6 +5,7 @@ import type { ErrorCode } from '../lib/errors.ts';
 import { ERRORS } from '../lib/errors.ts';
 import type { Refusal } from '../lib/result.ts';
 
+/** Headers of an answer; several values for one that may occur more than once. */
 export type Headers = Readonly<Record<string, string | readonly string[]>>;
 
 /** What a handler answers; only {@link writeAnswer} touches the socket. */

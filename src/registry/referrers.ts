@@ -11,6 +11,7 @@ import type { Layout } from './layout.ts';
 /** Entries looked at for one page: who pushes thousands of referrers must not make each answer slow. */
 const PAGE_ENTRIES = 1000;
 
+/** A part of the list of one subject. */
 export interface ReferrersPage {
   /** Descriptors as JSON texts, ready to be joined. */
   readonly descriptors: readonly string[];
@@ -18,6 +19,7 @@ export interface ReferrersPage {
   readonly next: Digest | undefined;
 }
 
+/** Which part of the list is asked for. */
 export interface ReferrersQuery {
   readonly artifactType: string | undefined;
   /** Only what comes after this digest. */

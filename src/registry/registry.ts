@@ -21,6 +21,7 @@ import { UploadStore } from './uploads.ts';
 const SWEEP_MS = 3_600_000;
 const MAX_UPLOADS = 1000;
 
+/** Where the embedded registry keeps its content, and its bounds. */
 export interface RegistryOptions {
   /**
    * The folder that holds everything; made when missing. Only one process may use it at a time, which

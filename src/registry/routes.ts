@@ -15,6 +15,7 @@ export type Route =
   | { readonly kind: 'tags'; readonly path: string }
   | { readonly kind: 'referrers'; readonly path: string; readonly subject: Digest };
 
+/** A request target that was read: the endpoint and its query. */
 export interface Target {
   readonly route: Route;
   readonly query: URLSearchParams;

@@ -23,7 +23,7 @@ export interface LogMark {
 /**
  * What the store had reached when it last answered. Kept in a small file beside the database, never
  * inside it, so that a database restored from an old copy is noticed: it lacks what this file has
- * seen, such as the revocation of a key (DESIGN rule 10).
+ * seen, such as the revocation of a key.
  */
 export interface HighWater {
   /** The database's own random name. */

@@ -18,7 +18,7 @@ export type Revocation =
     }
   | { readonly kind: 'key'; readonly keyId: string; readonly reason: string };
 
-/** Which record an event belongs to: `sig` is kept for ever, `dec` holds decisions (DESIGN section 2, "log"). */
+/** Which record an event belongs to: `sig` is kept for ever, `dec` holds decisions. */
 export type LogName = 'sig' | 'dec';
 
 /** An event that is to be recorded. */

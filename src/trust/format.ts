@@ -5,7 +5,7 @@ import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
 
-/** The formats that DESIGN section 2 names. */
+/** The formats that policies can name; those of `formats.ts` can be verified. */
 export type FormatName = 'dct' | 'cosign' | 'notation';
 
 /** A named signer that a policy can ask for, with the keys that speak for it. */

@@ -14,10 +14,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { parsePublicKey } from '../../src/keys/public-key.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import type { Site } from '../support/countersign.ts';
-import { createSite } from '../support/countersign.ts';
+import { createSite, ENTRY } from '../support/countersign.ts';
 import { suiteScope } from '../support/scope.ts';
 
-const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'countersign.js');
 const REPOSITORY = 'DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE';
 const vectors = join(import.meta.dirname, '..', 'vectors', 'keys');
 

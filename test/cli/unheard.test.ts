@@ -6,10 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { freePort } from '../support/child.ts';
 import { answers } from '../support/docker-registry.ts';
-import { createSite } from '../support/countersign.ts';
+import { createSite, ENTRY } from '../support/countersign.ts';
 import { suiteScope } from '../support/scope.ts';
-
-const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'countersign.js');
 
 // Linux's device that is always full.
 describe.skipIf(!existsSync('/dev/full'))('output that nobody can take', () => {

@@ -126,7 +126,7 @@ ${identities ? `identities: { htpasswd: users }\naccess: [{ repositories: ["${ho
           const served = text.includes(MARK) || connection.surplus().includes(MARK);
           const failed =
             answer.bytes.length > 0 && [...text.matchAll(/^HTTP\/1\.1 5/gm)].length > 0;
-          // Who may push may read, by digest, what was pushed and waits (DESIGN 5); nobody else may.
+          // Who may push may read, by digest, what was pushed and waits; nobody else may.
           const waits = identities && mayReadHeld(request.bytes.toString('latin1'));
           if ((served && !waits) || failed) {
             wrong.push(

@@ -34,7 +34,7 @@ describe('while things change', () => {
         const digest = String(headers['docker-content-digest']);
         const whole = method === 'HEAD' || body.equals(good.manifest);
         const signed = status === 200 && digest === good.digest && whole;
-        // Who is seen pushing here gets 404 for a HEAD (DESIGN 5).
+        // Who is seen pushing here gets 404 for a HEAD.
         const refused = status === 403 || (method === 'HEAD' && status === 404);
         came.add(signed ? 'signed' : refused ? 'refused' : `${status} ${digest}`);
       }

@@ -67,7 +67,7 @@ async function gateSays(
   const answer = await request(url, { method, headers: { accept: MANIFEST_ACCEPT } });
   const body = await answer.body.text();
   if (answer.statusCode === 200) return 'allow';
-  // Who is seen pushing to the repository, as these tests are, gets 404 for a refused HEAD (DESIGN 5).
+  // Who is seen pushing to the repository, as these tests are, gets 404 for a refused HEAD.
   const refused = answer.statusCode === 403 || (method === 'HEAD' && answer.statusCode === 404);
   return refused ? 'deny' : `${answer.statusCode} ${body}`;
 }

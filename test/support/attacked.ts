@@ -55,6 +55,7 @@ export interface Attacked {
   readonly folder: string;
 }
 
+/** How the gate under attack is configured. */
 export interface AttackedOptions {
   /** Members of the one policy, under `images`, `mode` and `require`. */
   readonly policy?: string;
@@ -66,6 +67,7 @@ export interface AttackedOptions {
   readonly registry?: string | null;
 }
 
+/** The password of every identity. */
 export const PASSWORD = 'geheim';
 
 /** The Authorization header of one of the identities. */

@@ -71,6 +71,7 @@ const CLIENTS = {
   notary: { package: 'notary', places: onPath('notary') },
 } as const satisfies Record<string, Row>;
 
+/** The name of a program that suites ask for. */
 export type ClientName = keyof typeof CLIENTS;
 
 const found = new Map<ClientName, Client | null>();

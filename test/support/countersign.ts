@@ -6,6 +6,7 @@ import { answers } from './docker-registry.ts';
 import type { Ran, RunOptions } from './run.ts';
 import { mustRun, run } from './run.ts';
 
+/** What `countersign` runs. */
 export const ENTRY = join(import.meta.dirname, '..', '..', 'bin', 'countersign.js');
 const PASSPHRASE = 'a test passphrase';
 

@@ -26,6 +26,7 @@ export interface Moved extends Ran {
   readonly digest: Digest | null;
 }
 
+/** One client, set up for one suite. */
 export interface ClientSession {
   /** Makes an image that holds `content` and pushes it. */
   push(reference: string, content: string): Promise<Moved>;

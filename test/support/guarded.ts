@@ -13,6 +13,7 @@ import { testSigner } from './signer.ts';
 
 /** What the gate stands in front of. */
 export type Backend = 'docker-registry' | 'embedded';
+/** All of them, for suites that hold before each. */
 export const BACKENDS: readonly Backend[] = ['docker-registry', 'embedded'];
 
 // One policy for each way to treat an unsigned push; pulls are refused under all three.
@@ -60,6 +61,7 @@ export interface Guarded {
 export const PUSHER = 'ci';
 /** May pull. */
 export const READER = 'reader';
+/** The password of every identity. */
 export const PASSWORD = 'a test password';
 
 async function identities(site: Site, upstream = 'embedded'): Promise<(host: string) => string> {

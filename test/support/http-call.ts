@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
 import { Readable } from 'node:stream';
 
+/** What one call sends besides its method and address. */
 export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes go with a Content-Length, an iterable goes chunked. */

@@ -23,6 +23,7 @@ export interface TestImage {
   readonly children: readonly TestImage[];
 }
 
+/** How an image differs from the usual one. */
 export interface ImageParts {
   /** Raw layer bytes, plain or gzipped tar; one small tar when left out. */
   readonly layers?: readonly Uint8Array[];

@@ -21,6 +21,7 @@ export interface ManyTags {
   readonly evidence: () => number;
 }
 
+/** How much the registry holds. */
 export interface ManyTagsOptions {
   readonly repositories: number;
   /** In each repository. */

@@ -8,8 +8,11 @@ import type { Called } from './http-call.ts';
 import { pushBlob } from './image.ts';
 import type { TestSigner } from './signer.ts';
 
+/** The artifact type of a Sigstore bundle. */
 export const BUNDLE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+/** The artifact type of a Notary Project signature. */
 export const NOTATION = 'application/vnd.cncf.notary.signature';
+/** The empty config of OCI artifacts. */
 export const EMPTY = Buffer.from('{}');
 
 /** A manifest that names a subject, with its blobs. */

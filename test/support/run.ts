@@ -10,6 +10,7 @@ export interface Ran {
   readonly output: string;
 }
 
+/** How a program is run. */
 export interface RunOptions {
   /** Laid over this process's own environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;

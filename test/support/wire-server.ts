@@ -14,6 +14,7 @@ export interface WireServer {
   stop(): Promise<void>;
 }
 
+/** One request as it arrived. */
 export interface SeenRequest {
   readonly line: string;
   readonly headers: IncomingMessage['headers'];

@@ -21,6 +21,7 @@ import { DEFAULT_FORMATS } from '../../signature-format.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { findHold } from './held.ts';
 
+/** What the command line says about a push. */
 export interface PushOptions extends RegistryFlags {
   readonly key?: string;
   readonly format?: readonly SignatureFormat[];

@@ -19,6 +19,7 @@ export interface Journal {
   remove(): Promise<void>;
 }
 
+/** Which journal to open, and for what. */
 export interface JournalOptions {
   readonly file: string;
   /** What was asked, as text: a journal of another question is never gone on with. */

@@ -15,7 +15,7 @@ import { refuse } from './registry-request.ts';
 type Exchange = Parameters<typeof refuse>[0];
 
 /**
- * The two webhooks of Kubernetes (DESIGN 4.2): any Host, no identity. Whatever goes wrong, the answer
+ * The two webhooks of Kubernetes: any Host, no identity. Whatever goes wrong, the answer
  * is an HTTP error or a denial; an AdmissionReview that allows is built from verdicts only.
  */
 export function admissionRoutes(ports: HttpPorts): FastifyPluginAsync {

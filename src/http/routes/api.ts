@@ -19,7 +19,7 @@ import { scans } from './scans.ts';
 
 type Handler = (request: ApiRequest) => Promise<ApiAnswer>;
 
-/** The decision, hold, revocation and history API (DESIGN 4.2). */
+/** The decision, hold, revocation and history API. */
 export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();

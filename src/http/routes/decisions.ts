@@ -10,7 +10,7 @@ const KEYS = ['image', 'action', 'record', 'survey'];
 const SURVEY_CHARS = 64;
 
 /**
- * `POST /api/v1/decisions`: what the gate would decide for this caller (DESIGN 4.2). With
+ * `POST /api/v1/decisions`: what the gate would decide for this caller. With
  * `"record": false`, for administrators, nothing is recorded, and what an index contains is learned.
  */
 export function decisions(survey: Survey): (request: ApiRequest) => Promise<ApiAnswer> {

@@ -10,7 +10,7 @@ import { end, notAllowed, pass, refuse } from './registry-request.ts';
 import { startUpload, upload } from './uploads.ts';
 
 /**
- * Handles one request of the OCI distribution API (DESIGN 5). Every endpoint is handled, passed on or
+ * Handles one request of the OCI distribution API. Every endpoint is handled, passed on or
  * refused by name; what is not listed here is not forwarded.
  */
 export async function handleRegistry(ports: HttpPorts, r: RegistryRequest): Promise<void> {
@@ -68,7 +68,7 @@ export async function handleRegistry(ports: HttpPorts, r: RegistryRequest): Prom
   }
 }
 
-/** The API probe: docker learns here how to log in, so a stranger gets the challenge and nobody a policy (DESIGN 5). */
+/** The API probe: docker learns here how to log in, so a stranger gets the challenge and nobody a policy. */
 async function base(ports: HttpPorts, r: RegistryRequest): Promise<void> {
   if (ports.identities !== null && !r.caller.authenticated) {
     return refuse(r, refused('UNAUTHENTICATED', 'log in to use this registry (docker login)'));

@@ -25,7 +25,7 @@ export async function startUpload(
   const [mount, from] = [asked.get('mount'), asked.get('from')];
   if (mount !== null && from !== null) {
     // Only what the caller could read there can be mounted, or it would be read here; else, and where no
-    // source is named (registries then look everywhere), it becomes an ordinary upload (DESIGN 4.3).
+    // source is named (registries then look everywhere), it becomes an ordinary upload.
     const source = repositoryOf(r.registry.host, from);
     const digest = parseDigest(mount);
     if (source.ok && digest.ok && (await mayRead(ports, r, source.value, digest.value))) {

@@ -38,6 +38,7 @@ export interface Done {
   readonly holds: readonly Omit<Hold, 'manifest'>[];
 }
 
+/** How one commit of a batch ended. */
 export type Outcome = Done | Failure;
 
 /** From the writer's thread: `ready` once, then one `outcomes` for each batch. */

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { dockerSaveEntries, layoutEntries, writeArchive } from '../../support/archive.ts';
 import { startChild, waitFor } from '../../support/child.ts';
 import type { Service, Site } from '../../support/countersign.ts';
-import { createSite, startService } from '../../support/countersign.ts';
+import { createSite, ENTRY, startService } from '../../support/countersign.ts';
 import { startCuttingProxy } from '../../support/cutting-proxy.ts';
 import { call } from '../../support/http-call.ts';
 import { buildImage, buildIndex, writeOciLayout } from '../../support/image.ts';
@@ -16,7 +16,6 @@ import { suiteScope } from '../../support/scope.ts';
 import { tarLayer } from '../../support/tar.ts';
 import { startWireServer } from '../../support/wire-server.ts';
 
-const ENTRY = join(import.meta.dirname, '..', '..', '..', 'bin', 'countersign.js');
 const INDEX = buildIndex([buildImage(), buildImage({ layers: [tarLayer({ a: 'arm64' })] })]);
 const policy = (push: 'reject' | 'hold'): string =>
   oneSigner({ images: '**', name: 'production', push });

@@ -47,4 +47,5 @@ export const fresh = (size = 512): Buffer => randomBytes(size);
 /** A digest that nothing has. */
 export const noDigest = (): Digest => `sha256:${randomBytes(32).toString('hex')}` as Digest;
 
+/** The header of an upload. */
 export const OCTETS = { 'Content-Type': 'application/octet-stream' };
