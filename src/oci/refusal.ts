@@ -24,29 +24,29 @@ interface ServerError {
   readonly message: string;
 }
 
-// What an OCI error code becomes where the status alone does not decide (distribution-spec, "Error Codes").
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  MANIFEST_INVALID: 'MANIFEST_INVALID',
-  MANIFEST_BLOB_UNKNOWN: 'MANIFEST_BLOB_UNKNOWN',
-  MANIFEST_UNKNOWN: 'MANIFEST_UNKNOWN',
-  BLOB_UNKNOWN: 'BLOB_UNKNOWN',
-  BLOB_UPLOAD_INVALID: 'BLOB_UPLOAD_INVALID',
-  BLOB_UPLOAD_UNKNOWN: 'BLOB_UPLOAD_UNKNOWN',
-  DIGEST_INVALID: 'DIGEST_INVALID',
-  NAME_INVALID: 'NAME_INVALID',
-  NAME_UNKNOWN: 'NAME_UNKNOWN',
-  TAG_INVALID: 'TAG_INVALID',
-  SIZE_INVALID: 'SIZE_INVALID',
-  UNSUPPORTED: 'UNSUPPORTED',
-};
+// The OCI error codes that say more than the status (distribution-spec, "Error Codes").
+const CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  'MANIFEST_INVALID',
+  'MANIFEST_BLOB_UNKNOWN',
+  'MANIFEST_UNKNOWN',
+  'BLOB_UNKNOWN',
+  'BLOB_UPLOAD_INVALID',
+  'BLOB_UPLOAD_UNKNOWN',
+  'DIGEST_INVALID',
+  'NAME_INVALID',
+  'NAME_UNKNOWN',
+  'TAG_INVALID',
+  'SIZE_INVALID',
+  'UNSUPPORTED',
+]);
+const isKnown = (code: string): code is ErrorCode => CODES.has(code);
 
 function codeFor(status: number, code: string | undefined): ErrorCode {
   if (status === 401) return 'UNAUTHENTICATED';
   if (status === 403) return 'FORBIDDEN';
   if (status === 429 || status >= 500) return 'UPSTREAM_UNAVAILABLE';
   if (status === 413) return 'TOO_LARGE';
-  const known = code === undefined ? undefined : CODES[code];
-  if (status >= 400 && status < 500 && known !== undefined) return known;
+  if (status >= 400 && status < 500 && code !== undefined && isKnown(code)) return code;
   return 'UPSTREAM_INVALID';
 }
 

@@ -22,15 +22,15 @@ const EMPTY = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61c
 /** The type of Notary Project signatures: of the artifact, or of its config where it was made by notation 1.1 or before. */
 const NOTATION = 'application/vnd.cncf.notary.signature';
 
-/** What layers of a known referrer may be, and how each is checked to be that. */
-const CONTENT: Readonly<Record<string, ContentCheck>> = {
-  'application/jose+json': checkJws,
-  'application/cose': checkCose,
-  'application/vnd.dsse.envelope.v1+json': checkEnvelope,
-  'application/vnd.in-toto+json': checkStatement,
-  'application/spdx+json': checkSpdx,
-  'application/vnd.cyclonedx+json': checkCycloneDx,
-};
+/** What layers of a known referrer may be, and how each is checked to be that. A map: an object would know `constructor`, too. */
+const CONTENT: ReadonlyMap<string, ContentCheck> = new Map([
+  ['application/jose+json', checkJws],
+  ['application/cose', checkCose],
+  ['application/vnd.dsse.envelope.v1+json', checkEnvelope],
+  ['application/vnd.in-toto+json', checkStatement],
+  ['application/spdx+json', checkSpdx],
+  ['application/vnd.cyclonedx+json', checkCycloneDx],
+]);
 const ENVELOPES: ReadonlySet<string> = new Set(['application/jose+json', 'application/cose']);
 
 /** Layers of one referrer: tools write one; attestations of a build come as a few. */
@@ -84,7 +84,7 @@ function checksFor(manifest: ImageManifest): KnownReferrer['layers'] | null {
     ? artifactType === NOTATION
     : artifactType === '' && config.mediaType === NOTATION;
   if (isNotation) {
-    const check = ENVELOPES.has(first.mediaType) ? CONTENT[first.mediaType] : undefined;
+    const check = ENVELOPES.has(first.mediaType) ? CONTENT.get(first.mediaType) : undefined;
     return layers.length === 1 && check !== undefined ? [{ layer: first, check }] : null;
   }
   if (!isEmpty) return null;
@@ -92,10 +92,10 @@ function checksFor(manifest: ImageManifest): KnownReferrer['layers'] | null {
     const own = layers.length === 1 && isBundleType(first.mediaType);
     return own ? [{ layer: first, check: checkBundle }] : null;
   }
-  const checks = layers.map((layer) => ({ layer, check: CONTENT[layer.mediaType] }));
+  const checks = layers.map((layer) => ({ layer, check: CONTENT.get(layer.mediaType) }));
   const all = checks.every(
     (one): one is KnownReferrer['layers'][number] =>
       one.check !== undefined && !ENVELOPES.has(one.layer.mediaType),
   );
-  return all && CONTENT[artifactType] !== undefined && !ENVELOPES.has(artifactType) ? checks : null;
+  return all && CONTENT.has(artifactType) && !ENVELOPES.has(artifactType) ? checks : null;
 }

@@ -144,6 +144,17 @@ describe('a referrer that may be read unsigned', () => {
     expect(await check(referrer)).toMatch(/^ARTIFACT_INVALID /);
   });
 
+  // Names that every plain object has: a list kept in one would know them as types.
+  it.each(['constructor', 'toString', 'valueOf', 'isPrototypeOf', '__proto__'])(
+    'is none of a type that is only a word of JavaScript: %s (T-10)',
+    async (word) => {
+      const spdx = json({ spdxVersion: 'SPDX-2.3', packages: [] });
+      const named = buildReferrer(SUBJECT, 'application/spdx+json', spdx, { artifactType: word });
+      expect(await check(named)).toMatch(/^ARTIFACT_INVALID /);
+      expect(await check(buildReferrer(SUBJECT, word, spdx))).toMatch(/^ARTIFACT_INVALID /);
+    },
+  );
+
   it('names its subject, and is there', async () => {
     const source = new MemoryEvidence();
     const { manifest } = notation(JWS, jws);
