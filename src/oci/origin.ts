@@ -70,7 +70,8 @@ export function resolveLocation(location: string, base: URL): URL {
 }
 
 function isLocal(url: URL): boolean {
-  if (isLoopbackHost(url.host)) return true;
+  // RFC 6761 section 6.3: all names below localhost are this machine.
+  if (isLoopbackHost(url.host) || /(?:^|\.)localhost\.?$/.test(url.hostname)) return true;
   const name = url.hostname.replace(/^\[|\]$/g, '');
   return LOCAL.check(name, isIPv6(name) ? 'ipv6' : 'ipv4');
 }
