@@ -1,11 +1,16 @@
 import { LRUCache } from 'lru-cache';
 import type { Result } from '../lib/result.ts';
+import { Mutex } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { parseFallbackTag } from '../oci/referrers.ts';
 import type { ArtifactRecord, Store } from '../store/store.ts';
 import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
+
+/** From how many bytes on artifacts wait for a lane to be read in, and how many lanes there are. */
+const LARGE = 1024 * 1024;
+const LANES = 4;
 
 /** What a tag is that holds evidence: a format's signatures, or the list of a digest's referrers. */
 export type ArtifactTag =
@@ -31,6 +36,8 @@ export class Artifacts {
   });
 
   readonly #kept = new LRUCache<string, true>({ max: 10_000 });
+  readonly #large = new Mutex();
+  #turn = 0;
   /** Manifests that look like referrers and were lately found to be none; what they lacked may come. */
   readonly #refused = new LRUCache<string, true>({ max: 10_000, ttl: 60_000 });
 
@@ -123,7 +130,12 @@ export class Artifacts {
     source: EvidenceSource,
   ): Promise<Result<null>> {
     const parsed = parseManifest(manifest.bytes, manifest.mediaType);
-    return parsed.ok ? format.checkArtifact(tag, parsed.value, source) : parsed;
+    if (!parsed.ok) return parsed;
+    const checked = (): Promise<Result<null>> => format.checkArtifact(tag, parsed.value, source);
+    if (parsed.value.kind === 'index') return checked();
+    const bytes = parsed.value.layers.reduce((sum, layer) => sum + layer.size, 0);
+    // Many of these at once would be a lever on memory: the large ones take turns (T-59).
+    return bytes < LARGE ? checked() : this.#large.run(String(this.#turn++ % LANES), checked);
   }
 }
 

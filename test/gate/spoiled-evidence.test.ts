@@ -137,7 +137,8 @@ describe('a signature tag', () => {
       expect((await gate.call('HEAD', tag)).status).toBe(200);
       return gate.asked().filter((line) => line.includes('/blobs/')).length;
     };
-    expect(await blobs()).toBe(1);
+    // Its config and its one payload.
+    expect(await blobs()).toBe(2);
     expect(await blobs()).toBe(0);
     await gate.restart();
     expect(await blobs()).toBe(0);

@@ -65,7 +65,7 @@ export async function checkArtifact(
   const failed =
     checks.find((check) => !check.ok) ??
     shape.value.layers.map(entryCheck(named.kind)).find((check) => !check.ok);
-  return failed ?? ok(null);
+  return failed ?? checkConfig(shape.value.config, source);
 }
 
 function checkShape(
@@ -101,6 +101,24 @@ function checkShape(
   if (layers.some((layer) => layer.urls !== undefined))
     return invalid('expected no layer with urls');
   return ok(manifest);
+}
+
+/**
+ * The config of a signature says nothing about running (cosign writes an empty one): newer engines
+ * unpack whatever layers there are to an empty file system, and would then start what it names.
+ */
+async function checkConfig(config: Descriptor, source: EvidenceSource): Promise<Result<null>> {
+  const bytes = await source.blob(config.digest, CONFIG_BYTES);
+  if (bytes === null) return invalid('the registry does not have the config');
+  const parsed = parseJson(bytes, { maxBytes: CONFIG_BYTES, maxDepth: 8 });
+  if (!parsed.ok || !isObject(parsed.value)) return invalid('expected a config that is an object');
+  for (const [name, value] of Object.entries(parsed.value)) {
+    // Go takes a member for another that differs in case only.
+    if (name.toUpperCase().toLowerCase() !== 'config') continue;
+    const empty = value === null || (isObject(value) && Object.keys(value).length === 0);
+    if (!empty) return invalid('expected a config that names nothing to run');
+  }
+  return ok(null);
 }
 
 /** What each entry must say by itself, whoever else shares its payload: its signature. */

@@ -39,6 +39,7 @@ async function check(tag: string, parts: Parts, source = new MemoryEvidence()): 
     if (bytes !== undefined) source.keep(bytes);
     return descriptor;
   });
+  source.keep(Buffer.from('{}'));
   const text = JSON.stringify({
     schemaVersion: 2,
     mediaType: MEDIA.ociManifest,
@@ -76,11 +77,11 @@ function polyglot(): Uint8Array {
 }
 
 describe('a signature tag', () => {
-  it('may hold a thousand signatures, and what they share is fetched once', async () => {
+  it('may hold a thousand signatures, and their config and what they share is fetched once', async () => {
     const source = new MemoryEvidence();
     const layers = Array.from({ length: 1000 }, () => sig(good));
     expect(await check(tagOf(subject), { layers }, source)).toBe('accepted');
-    expect(source.calls).toHaveLength(1);
+    expect(source.calls).toHaveLength(2);
     const unsigned = { ...sig(good), annotations: {} };
     expect(await check(tagOf(subject), { layers: [...layers.slice(1), unsigned] })).toContain(
       'expected annotation',
@@ -205,6 +206,32 @@ describe('a signature tag', () => {
     const answer = await check(tag, parts);
     expect(answer).toMatch(/^ARTIFACT_INVALID /);
     expect(answer).toContain(message);
+  });
+
+  it.each([
+    ['an entry point', '{"config":{"Entrypoint":["/bin/sh"]}}'],
+    ['a command, under another spelling', '{"Config":{"Cmd":["x"]}}'],
+    ['a command, in letters that Go folds', '{"con\u017fig":{}, "CONFIG":{"Cmd":["x"]}}'],
+    ['no object', '[]'],
+    ['no JSON', '{"config":'],
+  ])('T-10: does not hold a config with %s: newer engines would run it', async (_what, text) => {
+    const source = new MemoryEvidence();
+    const digest = source.keep(Buffer.from(text));
+    const own = { ...config, digest, size: text.length };
+    const parts = { layers: [sig(payload(subject))], config: own };
+    expect(await check(tagOf(subject), parts, source)).toContain(
+      'ARTIFACT_INVALID expected a config',
+    );
+  });
+
+  it('holds the config that cosign writes', async () => {
+    const source = new MemoryEvidence();
+    const text =
+      '{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"","rootfs":{"type":"layers","diff_ids":[]},"config":{}}';
+    const digest = source.keep(Buffer.from(text));
+    const own = { ...config, digest, size: text.length };
+    const parts = { layers: [sig(payload(subject))], config: own };
+    expect(await check(tagOf(subject), parts, source)).toBe('accepted');
   });
 
   it('does not hold an index', async () => {
