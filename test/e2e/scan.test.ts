@@ -77,6 +77,6 @@ describeWithClients('scan of docker-registry', ['docker-registry'], () => {
     const offline = ['scan', '--offline', '--policies', site.policies, `${registry.host}/team/a`];
     const ran = await site.cli(offline);
     // Signed under the gate's name, which is not this one.
-    expect(ran.stdout).toMatch(/^122 images in 1 repositories: 0 would be pulled, 122 would/m);
+    expect(ran.stdout).toMatch(/^122 images in 1 repository: 0 would be pulled, 122 would/m);
   });
 });

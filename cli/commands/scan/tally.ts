@@ -67,5 +67,7 @@ export function summaryOf({
     ...(counts.unknown === 0 ? [] : [`${counts.unknown} could not be found out`]),
     ...(counts.gone === 0 ? [] : [`${counts.gone} not there any more`]),
   ];
-  return `${images} images in ${repositories} repositories: ${parts.join(', ')}`;
+  const some = images === 1 ? '1 image' : `${images} images`;
+  const where = repositories === 1 ? '1 repository' : `${repositories} repositories`;
+  return `${some} in ${where}: ${parts.join(', ')}`;
 }

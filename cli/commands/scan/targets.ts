@@ -81,18 +81,30 @@ export async function repositoriesOf(
 }
 
 async function catalogOf(client: RegistryClient): Promise<readonly string[]> {
+  const { host } = client;
   const advice = 'name them: countersign scan HOST/NAME…';
   let all: readonly string[] | null;
   try {
     all = await client.repositories();
   } catch (error) {
     const code = codeOf(error);
-    if (code !== 'FORBIDDEN' && code !== 'UNAUTHENTICATED' && code !== 'UNSUPPORTED') throw error;
+    if (code === 'FORBIDDEN' || code === 'UNAUTHENTICATED')
+      throw openQuestion(`${messageOf(error)}; or ${advice}`, error);
+    if (code !== 'UNSUPPORTED') throw error;
     throw new CountersignError(code, `${messageOf(error)}; or ${advice}`, { cause: error });
   }
-  if (all !== null) return all;
-  throw new CountersignError(
-    'UNSUPPORTED',
-    `${client.host} does not list its repositories; ${advice}`,
-  );
+  if (all === null)
+    throw new CountersignError('UNSUPPORTED', `${host} does not list its repositories; ${advice}`);
+  // Nothing to see is no clean bill: the list is filtered by what the caller may pull.
+  if (all.length === 0) {
+    throw openQuestion(
+      `${host} lists no repositories to this login; log in as whoever may pull them (docker login ${host}), or ${advice}`,
+    );
+  }
+  return all;
+}
+
+/** A refusal of the list says nothing about the images: it ends with 3, where 1 would mean that some are refused. */
+function openQuestion(message: string, cause?: unknown): CountersignError {
+  return new CountersignError('CANNOT_VERIFY', message, { cause });
 }

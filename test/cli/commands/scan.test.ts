@@ -130,7 +130,7 @@ describe('countersign scan', () => {
     await site.cli(['sign', at(`team/fine@${one.digest}`), '--key', 'release-bot']);
     expect(await scan(at('team/fine'))).toMatchObject({
       code: 0,
-      stdout: '1 images in 1 repositories: 1 would be pulled, 0 would be refused\n',
+      stdout: '1 image in 1 repository: 1 would be pulled, 0 would be refused\n',
     });
     const warning = createSite(join(scope.folder(), 'warning'));
     await warning.key('release-bot');
@@ -184,6 +184,42 @@ describe('countersign scan', () => {
     expect(ran).toMatchObject({ code: 3, stderr: expect.stringContaining('gave up after 20') });
     expect(ran.stderr).toContain('--resume');
     expect(asked).toBeLessThan(150);
+  });
+
+  it('does not pass a list without any repository off as nothing to refuse', async () => {
+    const empty = scope.own(
+      await startWireServer((_request, response) => {
+        response.end(JSON.stringify({ repositories: [] }));
+      }),
+    );
+    expect(await scan(empty.host)).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining(`docker login ${empty.host}`),
+    });
+  });
+
+  it('lists with its login where others read something without one', async () => {
+    const users = join(scope.folder(), 'boss');
+    writeFileSync(users, `boss:${hashSync('geheim', 4)}\n`);
+    const half = createSite(join(scope.folder(), 'half'));
+    await half.key('release-bot');
+    half.policy(POLICY('enforce'));
+    const service = scope.own(
+      await startService(half, {
+        config: (host) => `registries:
+  - { host: "${host}", upstream: "${registry.url}" }
+identities: { htpasswd: "${users}" }
+access:
+  - { repositories: ["\${registry}/nothing/**"], pull: [anonymous] }
+  - { repositories: ["\${registry}/**"], pull: [boss], admin: [boss] }
+`,
+      }),
+    );
+    half.login(service.host, 'boss', 'geheim');
+    expect(await half.cli(['scan', service.host])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('not signed: policy team needs release-bot'),
+    });
   });
 
   it('without the right, says which one it needs', async () => {
