@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { CountersignError } from '../../src/lib/errors.ts';
+import { quote } from '../../src/lib/quote.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import { formatReference, parseHost, parseReference } from '../../src/oci/reference.ts';
 import { askHistory } from '../api/history.ts';
@@ -80,6 +81,6 @@ function hostOf(server: string): string {
   if (host.ok) return host.value;
   throw new CountersignError(
     'USAGE',
-    `expected --server to be a URL or HOST:PORT, found ${JSON.stringify(server.slice(0, 120))}`,
+    `expected --server to be a URL or HOST:PORT, found ${quote(server, 120)}`,
   );
 }

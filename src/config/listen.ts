@@ -1,5 +1,6 @@
 import { isIP, isIPv6 } from 'node:net';
 import { isLoopback } from '../lib/loopback.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { parseHost } from '../oci/reference.ts';
@@ -33,7 +34,7 @@ export function parseListen(text: string): Result<ListenAddress> {
   if (isIP(host) === 0 || bracketed !== isIPv6(host) || !PORT.test(port) || Number(port) > 65_535) {
     return refuse(
       'CONFIG_INVALID',
-      `expected HOST:PORT with an IP address or localhost, such as 0.0.0.0:5443, found ${JSON.stringify(text.slice(0, 80))}`,
+      `expected HOST:PORT with an IP address or localhost, such as 0.0.0.0:5443, found ${quote(text)}`,
     );
   }
   return ok({ host, port: Number(port) });

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { readBoundedFile } from '../lib/file.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { Config, ServeFlags, TlsSetting } from './config.ts';
@@ -119,10 +120,7 @@ function readTls(written: WrittenConfig, listen: ListenAddress, problems: Proble
     );
   }
   if (tls.text === 'auto' || tls.text === 'off') return tls.text;
-  problems.add(
-    tls.at,
-    `expected tls: auto, off or {cert, key}, found ${JSON.stringify(tls.text.slice(0, 40))}`,
-  );
+  problems.add(tls.at, `expected tls: auto, off or {cert, key}, found ${quote(tls.text, 40)}`);
   return 'auto';
 }
 

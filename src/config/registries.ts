@@ -5,6 +5,7 @@ import type { RegistryConfig } from './config.ts';
 import type { ListenAddress } from './listen.ts';
 import { impliedNames, isWildcard } from './listen.ts';
 import type { Problems } from './problems.ts';
+import { shownAddress } from './shown-address.ts';
 import { readCredentials } from './upstream-credentials.ts';
 import { readRealm, readStorage } from './upstream-endpoints.ts';
 import { upstreamTls } from './upstream-tls.ts';
@@ -83,7 +84,7 @@ function readUpstream(
 ): RegistryConfig['upstream'] | undefined {
   if (written === undefined || written.text === 'embedded') return 'embedded';
   const bad = (message: string): undefined => problems.add(written.at, message);
-  const shown = JSON.stringify(written.text.replace(/\/\/[^/@]*@/, '//…@').slice(0, 120));
+  const shown = shownAddress(written.text);
   if (!URL.canParse(written.text)) {
     return bad(
       `expected embedded or an http(s):// address such as http://localhost:5000 as upstream, found ${shown}`,

@@ -2,6 +2,7 @@ import type { Endpoint } from '../gate/upstream.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import type { RegistryConfig } from './config.ts';
 import type { Problems } from './problems.ts';
+import { shownAddress } from './shown-address.ts';
 import type { EndpointTls } from './upstream-tls.ts';
 import type { Written } from './written.ts';
 
@@ -24,7 +25,7 @@ export async function readRealm(
   const url = endpoint(written.text);
   if (url === null || url.search !== '')
     return bad(
-      `expected the https:// address of a token server as realm, such as https://auth.example.com/token, found ${shown(written.text)}`,
+      `expected the https:// address of a token server as realm, such as https://auth.example.com/token, found ${shownAddress(written.text)}`,
     );
   // CVE-2019-10214: a token is as good as a password, on both of its ways.
   if (upstream?.protocol === 'http:' && !isLoopback(upstream.hostname))
@@ -46,7 +47,7 @@ export async function readStorage(
     else if (url === null || url.pathname !== '/' || url.search !== '')
       problems.add(
         at,
-        `expected https:// with host and port only as storage, such as https://bucket.example.com, found ${shown(text)}`,
+        `expected https:// with host and port only as storage, such as https://bucket.example.com, found ${shownAddress(text)}`,
       );
     else out.push({ url, tls: await tls(url) });
   }
@@ -63,6 +64,3 @@ function endpoint(text: string): URL | null {
   const safe = url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
   return safe && url.username === '' && url.password === '' && !text.includes('#') ? url : null;
 }
-
-const shown = (text: string): string =>
-  JSON.stringify(text.replace(/\/\/[^/@]*@/, '//…@').slice(0, 120));

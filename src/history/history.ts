@@ -1,4 +1,5 @@
 import type { JsonObject } from '../lib/json.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -50,11 +51,11 @@ export function parseHistoryQuery(
   if (!index.ok) return index;
   const { log, type } = parameters;
   if (log !== undefined && log !== 'sig' && log !== 'dec')
-    return refuse('REQUEST_INVALID', `expected "log" to be sig or dec, found ${shown(log)}`);
+    return refuse('REQUEST_INVALID', `expected "log" to be sig or dec, found ${quote(log)}`);
   if (index.value !== undefined && log === undefined)
     return refuse('REQUEST_INVALID', 'expected "log" with "index": each log has its own numbers');
   if (type !== undefined && !/^[a-z][a-z-]{0,63}$/.test(type))
-    return refuse('REQUEST_INVALID', `expected "type" to be letters and "-", found ${shown(type)}`);
+    return refuse('REQUEST_INVALID', `expected "type" to be letters and "-", found ${quote(type)}`);
   return ok({
     limit: limit.value ?? PAGE,
     ...(image === null ? {} : { repository: image.repository }),
@@ -67,8 +68,6 @@ export function parseHistoryQuery(
   });
 }
 
-const shown = (text: string): string => JSON.stringify(text.slice(0, 80));
-
 function numberOf(
   parameters: HistoryParameters,
   name: string,
@@ -80,7 +79,7 @@ function numberOf(
   if (/^[0-9]{1,16}$/.test(text) && value <= most) return ok(value);
   return refuse(
     'PAGINATION_INVALID',
-    `expected "${name}" to be a number up to ${most}, found ${shown(text)}`,
+    `expected "${name}" to be a number up to ${most}, found ${quote(text)}`,
   );
 }
 

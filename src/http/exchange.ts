@@ -6,6 +6,7 @@ import { refused } from '../gate/outcome.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 import { CountersignError } from '../lib/errors.ts';
 import { isLoopback } from '../lib/loopback.ts';
+import { quote } from '../lib/quote.ts';
 import { parseHost } from '../oci/reference.ts';
 import type { HttpPorts } from './ports.ts';
 
@@ -45,10 +46,7 @@ export function registryFor(ports: HttpPorts, request: IncomingMessage): GateReg
     : undefined;
   if (found !== undefined) return found;
   const known = ports.registries.map((one) => one.host).join(', ');
-  return refused(
-    'WRONG_HOST',
-    `expected a request for ${known}, found Host ${JSON.stringify(header.slice(0, 80))}`,
-  );
+  return refused('WRONG_HOST', `expected a request for ${known}, found Host ${quote(header)}`);
 }
 
 /** Who asks. A wrong password is refused; no credentials at all make `anonymous`. */

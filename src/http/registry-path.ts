@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -47,10 +48,7 @@ export function parseRegistryPath(path: string): Result<RegistryRoute> {
   if (match === null) return refuse('NOT_FOUND', 'expected a path of the distribution API');
   const [, name = '', kind, last = '', uploads, session = ''] = match;
   if (!isPath(name))
-    return refuse(
-      'NAME_INVALID',
-      `expected a repository name, found ${JSON.stringify(name.slice(0, 80))}`,
-    );
+    return refuse('NAME_INVALID', `expected a repository name, found ${quote(name)}`);
   if (uploads !== undefined) {
     if (session === '') return ok({ kind: 'uploads', path: name });
     return SESSION.test(session)
@@ -59,8 +57,7 @@ export function parseRegistryPath(path: string): Result<RegistryRoute> {
   }
   if (kind === undefined) return ok({ kind: 'tags', path: name });
   if (kind === 'manifests' && !last.includes(':')) {
-    if (!isTag(last))
-      return refuse('TAG_INVALID', `expected a tag, found ${JSON.stringify(last.slice(0, 80))}`);
+    if (!isTag(last)) return refuse('TAG_INVALID', `expected a tag, found ${quote(last)}`);
     return ok({ kind: 'manifest', path: name, reference: { tag: last } });
   }
   // `/blobs/uploads` without its slash is a session start in clients' sloppy spelling: not accepted.

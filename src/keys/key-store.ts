@@ -3,6 +3,7 @@ import { lstat, readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CountersignError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
+import { quote } from '../lib/quote.ts';
 import type { Refusal } from '../lib/result.ts';
 import { unwrap } from '../lib/result.ts';
 import { parseKeyName } from './key-name.ts';
@@ -180,7 +181,7 @@ function findKey(keys: readonly StoredKey[], nameOrId: string, folder: string): 
     const hint = near === undefined ? '' : `did you mean ${near}? `;
     throw new CountersignError(
       'KEY_NOT_FOUND',
-      `no key named ${JSON.stringify(nameOrId.slice(0, 80))} in ${folder}; ${hint}see countersign key list (a file is named by its path, as ./NAME)`,
+      `no key named ${quote(nameOrId)} in ${folder}; ${hint}see countersign key list (a file is named by its path, as ./NAME)`,
     );
   }
   if (others.length > 0) {

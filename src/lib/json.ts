@@ -1,4 +1,5 @@
 import { decodeUtf8 } from './bytes.ts';
+import { quote } from './quote.ts';
 import type { Result } from './result.ts';
 import { ok, refuse } from './result.ts';
 
@@ -199,7 +200,7 @@ class Parser {
       if (this.#text[this.#at] !== '"') this.#fail('a key');
       const key = this.#string();
       if (Object.hasOwn(out, key))
-        throw new Refused(`expected unique keys, found ${JSON.stringify(key.slice(0, 64))} twice`);
+        throw new Refused(`expected unique keys, found ${quote(key, 64)} twice`);
       this.#space();
       if (!this.#take(':')) this.#fail('":"');
       out[key] = this.#value(depth + 1);

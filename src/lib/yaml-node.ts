@@ -2,10 +2,11 @@ import type { Node } from 'yaml';
 import { isMap, isScalar, isSeq } from 'yaml';
 import type { ErrorCode } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { quote } from './quote.ts';
 import type { Result } from './result.ts';
 import { ok, refuse } from './result.ts';
 import type { YamlProblems } from './yaml-problems.ts';
-import { quote, report, summary } from './yaml-problems.ts';
+import { report, summary } from './yaml-problems.ts';
 
 /** One parsed file: its root, and the problems that the accessors found. */
 export class YamlDocument {
@@ -65,7 +66,7 @@ export class YamlNode {
 
   #expected(what: string): undefined {
     const scalar = isScalar(this.#node) && this.#node.value !== null ? this.#node : undefined;
-    const found = scalar === undefined ? this.kind : (scalar.source ?? quote(scalar.value));
+    const found = scalar === undefined ? this.kind : (scalar.source ?? quote(String(scalar.value)));
     const hint = what === 'text' && scalar !== undefined ? '; put it in quotes' : '';
     return this.fail(`expected ${what}, found ${found.slice(0, 80)}${hint}`);
   }
@@ -86,7 +87,7 @@ export class YamlNode {
     if (found !== undefined) return found;
     const near = value === undefined ? undefined : nearest(value, words);
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    const shown = isScalar(this.#node) ? quote(this.#node.value) : this.kind;
+    const shown = isScalar(this.#node) ? quote(String(this.#node.value)) : this.kind;
     return this.fail(`expected ${words.join(' or ')}, found ${shown}${hint}`);
   }
 

@@ -29,6 +29,3 @@ export function firstLine(text: string): string {
   const line = text.split('\n', 1)[0] ?? text;
   return line.charAt(0).toLowerCase() + line.slice(1, 200);
 }
-
-/** A value as messages show it: in quotes, and not for ever. */
-export const quote = (value: unknown): string => JSON.stringify(String(value).slice(0, 80));

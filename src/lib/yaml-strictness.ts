@@ -1,7 +1,8 @@
 import type { Document, Node } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, visit } from 'yaml';
+import { quote } from './quote.ts';
 import type { YamlProblems } from './yaml-problems.ts';
-import { firstLine, quote, report } from './yaml-problems.ts';
+import { firstLine, report } from './yaml-problems.ts';
 
 /**
  * Collects what two readers could take differently or what could hide a setting: duplicate keys,

@@ -5,6 +5,7 @@ import { decodeBase64, decodeUtf8 } from '../lib/bytes.ts';
 import { CountersignError, messageOf } from '../lib/errors.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
 import { isObject, parseJson } from '../lib/json.ts';
+import { quote } from '../lib/quote.ts';
 import { isLoopbackHost } from './tls.ts';
 
 /** What a person logs in with at one registry. */
@@ -110,7 +111,7 @@ function readEntry(entry: JsonObject, key: string): Credential | null {
 async function askHelper(name: string, server: string): Promise<Credential | null> {
   if (!HELPER_NAME.test(name)) {
     throw invalid(
-      `expected a credential helper's name of a-z, 0-9 and -, found ${JSON.stringify(name.slice(0, 64))}`,
+      `expected a credential helper's name of a-z, 0-9 and -, found ${quote(name, 64)}`,
     );
   }
   const program = `docker-credential-${name}`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 
@@ -21,7 +22,7 @@ export function parseDigest(text: string): Result<Digest> {
   if (isDigest(text)) return ok(text);
   return refuse(
     'DIGEST_INVALID',
-    `expected sha256:<64 lower-case hex digits> or sha512:<128>, found ${JSON.stringify(text.slice(0, 80))}`,
+    `expected sha256:<64 lower-case hex digits> or sha512:<128>, found ${quote(text)}`,
   );
 }
 

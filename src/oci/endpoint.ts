@@ -1,4 +1,5 @@
 import { CountersignError } from '../lib/errors.ts';
+import { quote } from '../lib/quote.ts';
 import { isDigest } from './digest.ts';
 import { isPath, isTag } from './reference.ts';
 
@@ -15,10 +16,7 @@ export function pushScope(path: string): string {
 /** A path under a repository. Throws NAME_INVALID for a name outside the grammar: it would become another path. */
 export function repositoryUrl(path: string, rest: string): string {
   if (!isPath(path)) {
-    throw new CountersignError(
-      'NAME_INVALID',
-      `expected a repository name, found ${JSON.stringify(path.slice(0, 80))}`,
-    );
+    throw new CountersignError('NAME_INVALID', `expected a repository name, found ${quote(path)}`);
   }
   return `/v2/${path}/${rest}`;
 }
@@ -28,7 +26,7 @@ export function manifestUrl(path: string, reference: string): string {
   if (!isTag(reference) && !isDigest(reference)) {
     throw new CountersignError(
       'REFERENCE_INVALID',
-      `expected a tag or digest, found ${JSON.stringify(reference.slice(0, 140))}`,
+      `expected a tag or digest, found ${quote(reference, 140)}`,
     );
   }
   return repositoryUrl(path, `manifests/${reference}`);

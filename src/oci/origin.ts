@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import { CountersignError } from '../lib/errors.ts';
+import { quote } from '../lib/quote.ts';
 import { isLoopbackHost } from './tls.ts';
 import type { Transport } from './transport.ts';
 
@@ -52,7 +53,7 @@ export function resolveLocation(location: string, base: URL): URL {
   const bad = (why: string): CountersignError =>
     new CountersignError(
       'UPSTREAM_INVALID',
-      `${base.host} sent us to ${JSON.stringify(location.slice(0, 120))}, ${why}`,
+      `${base.host} sent us to ${quote(location, 120)}, ${why}`,
     );
   if (!URL.canParse(location, base.href)) throw bad('which is no address');
   const url = new URL(location, base);

@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { isLoopbackHost } from './tls.ts';
@@ -42,7 +43,7 @@ export function acceptRealm(
   if (url === undefined || url.username !== '' || url.password !== '') {
     return refuse(
       'UPSTREAM_INVALID',
-      `expected ${registry.host} to name a token server's address, found ${JSON.stringify(realm.slice(0, 120))}`,
+      `expected ${registry.host} to name a token server's address, found ${quote(realm, 120)}`,
     );
   }
   if (url.origin === registry.origin.origin) {

@@ -1,4 +1,5 @@
 import { LIMITS } from '../lib/limits.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Digest } from './digest.ts';
@@ -40,10 +41,7 @@ export function parseHost(text: string): Result<string> {
   if (host.endsWith(':443')) host = host.slice(0, -4);
   if (host === 'index.docker.io' || host === 'registry-1.docker.io') host = 'docker.io';
   if (!HOST.test(host) || Number(/:([0-9]+)$/.exec(host)?.[1] ?? '1') > 65_535) {
-    return refuse(
-      'REFERENCE_INVALID',
-      `expected a registry host, found ${JSON.stringify(text.slice(0, 80))}`,
-    );
+    return refuse('REFERENCE_INVALID', `expected a registry host, found ${quote(text)}`);
   }
   return ok(host);
 }
@@ -53,7 +51,7 @@ export function repositoryOf(host: string, path: string): Result<Repository> {
   if (!isPath(path) || host.length + 1 + path.length > LIMITS.nameLength) {
     return refuse(
       'NAME_INVALID',
-      `expected a repository name of lower-case letters, digits and . _ - /, found ${JSON.stringify(path.slice(0, 80))}`,
+      `expected a repository name of lower-case letters, digits and . _ - /, found ${quote(path)}`,
     );
   }
   return ok(`${host}/${path}` as Repository);
@@ -66,7 +64,7 @@ export function parseRepository(text: string): Result<Repository> {
   if (parsed.value.tag !== undefined || parsed.value.digest !== undefined) {
     return refuse(
       'REFERENCE_INVALID',
-      `expected a repository without tag or digest, found ${JSON.stringify(text.slice(0, 120))}`,
+      `expected a repository without tag or digest, found ${quote(text, 120)}`,
     );
   }
   return ok(parsed.value.repository);
@@ -79,7 +77,7 @@ export function parseRepository(text: string): Result<Repository> {
  */
 export function parseReference(text: string): Result<Reference> {
   const bad = (why: string): Result<never> =>
-    refuse('REFERENCE_INVALID', `${why}, found ${JSON.stringify(text.slice(0, 120))}`);
+    refuse('REFERENCE_INVALID', `${why}, found ${quote(text, 120)}`);
   if (text.length > 1024) return bad('expected an image reference of at most 1024 characters');
   let rest = text;
   let digest: Digest | undefined;
@@ -95,8 +93,7 @@ export function parseReference(text: string): Result<Reference> {
   if (colon > rest.lastIndexOf('/')) {
     tag = rest.slice(colon + 1);
     // `localhost:5000` alone is a host with a port, not a name with a tag.
-    if (!isTag(tag))
-      return refuse('TAG_INVALID', `expected a tag, found ${JSON.stringify(tag.slice(0, 140))}`);
+    if (!isTag(tag)) return refuse('TAG_INVALID', `expected a tag, found ${quote(tag, 140)}`);
     rest = rest.slice(0, colon);
   }
   const slash = rest.indexOf('/');

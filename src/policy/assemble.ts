@@ -2,10 +2,10 @@ import { parsePublicKey } from '../keys/public-key.ts';
 import type { PublicKey } from '../keys/key.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { nearest } from '../lib/nearest.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import type { Authority } from '../trust/format.ts';
 import type { FileDraft, Placed, PolicyDraft } from './draft.ts';
-import { quote } from './draft.ts';
 import { compareSpecificity, overlap } from './pattern.ts';
 import type { Pattern, PolicySet } from './policy.ts';
 

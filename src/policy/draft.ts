@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { YamlDocument, YamlNode } from '../lib/yaml-node.ts';
 import type { FormatName } from '../trust/format.ts';
 import { NAME } from './fields.ts';
@@ -52,9 +53,4 @@ export function readName(node: YamlNode | undefined): string | undefined {
   return node.fail(
     `expected a name of at most ${MAX_NAME} letters, digits and . _ + @ -, beginning with a letter or digit, found ${quote(name)}`,
   );
-}
-
-/** What was found, for a message. */
-export function quote(text: string): string {
-  return JSON.stringify(text.slice(0, 80));
 }

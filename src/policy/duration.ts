@@ -1,6 +1,6 @@
+import { quote } from '../lib/quote.ts';
 import { parseDuration } from '../lib/time.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
-import { quote } from './draft.ts';
 
 /** Reads a duration within bounds (milliseconds); collects a problem and returns `undefined` for anything else. */
 export function readDuration(

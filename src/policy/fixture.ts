@@ -1,5 +1,6 @@
 import { LIMITS } from '../lib/limits.ts';
 import { nearest } from '../lib/nearest.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { parseDuration, parseInstant } from '../lib/time.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
@@ -10,7 +11,6 @@ import type { Reference, Repository } from '../oci/reference.ts';
 import { parseReference, parseRepository, withDefaultTag } from '../oci/reference.ts';
 import type { Authority, Finding, FormatName } from '../trust/format.ts';
 import type { Action, DecisionSubject } from './decision.ts';
-import { quote } from './draft.ts';
 import { FORMAT_NAMES } from './fields.ts';
 import type { PolicySet } from './policy.ts';
 

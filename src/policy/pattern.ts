@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { isPath, parseHost } from '../oci/reference.ts';
@@ -22,7 +23,7 @@ const REGISTRY = '${registry}';
  */
 export function parsePattern(text: string, hosts: PatternHosts): Result<Pattern> {
   const bad = (why: string): Result<never> =>
-    refuse('POLICY_INVALID', `${why}, found ${JSON.stringify(text.slice(0, 120))}`);
+    refuse('POLICY_INVALID', `${why}, found ${quote(text, 120)}`);
   if (text === ACROSS) return ok({ text, segments: [ACROSS] });
   if (text.length > 512) return bad('expected an image pattern of at most 512 characters');
   const [first = '', ...path] = text.split('/');

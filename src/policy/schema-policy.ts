@@ -1,9 +1,10 @@
+import { quote } from '../lib/quote.ts';
 import { parseInstant } from '../lib/time.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { isPath, parseHost } from '../oci/reference.ts';
 import type { Placed, PolicyDraft, SchemaOptions } from './draft.ts';
-import { quote, readName } from './draft.ts';
+import { readName } from './draft.ts';
 import { readDuration } from './duration.ts';
 import {
   BLOB_RULES,

@@ -1,8 +1,8 @@
+import { quote } from '../lib/quote.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
 import type { FormatName } from '../trust/format.ts';
 import { readDuration } from './duration.ts';
 import type { Placed, SchemaOptions } from './draft.ts';
-import { quote } from './draft.ts';
 import { BOUNDS, DEFAULTS, FORMAT_NAMES, NEEDS_DCT, keysOf } from './fields.ts';
 import type { SignatureRule } from './policy.ts';
 

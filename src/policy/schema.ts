@@ -1,10 +1,11 @@
 import { LIMITS } from '../lib/limits.ts';
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
 import { readYaml } from '../lib/yaml.ts';
 import type { AuthorityDraft, FileDraft, SchemaOptions } from './draft.ts';
-import { placed, quote, readName } from './draft.ts';
+import { placed, readName } from './draft.ts';
 import { keysOf } from './fields.ts';
 import { readPolicy } from './schema-policy.ts';
 

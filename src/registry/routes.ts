@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -100,7 +101,7 @@ function withName(name: string, rest: () => Result<Route>): Result<Route> {
   if (isPath(name)) return rest();
   return refuse(
     'NAME_INVALID',
-    `expected a repository name of lower-case letters, digits and . _ - /, found ${JSON.stringify(name.slice(0, 80))}`,
+    `expected a repository name of lower-case letters, digits and . _ - /, found ${quote(name)}`,
   );
 }
 
@@ -108,5 +109,5 @@ function withName(name: string, rest: () => Result<Route>): Result<Route> {
 function parseReferencePart(text: string): Result<Digest | string> {
   if (text.includes(':')) return parseDigest(text);
   if (isTag(text)) return ok(text);
-  return refuse('TAG_INVALID', `expected a tag, found ${JSON.stringify(text.slice(0, 140))}`);
+  return refuse('TAG_INVALID', `expected a tag, found ${quote(text, 140)}`);
 }

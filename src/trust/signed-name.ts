@@ -1,3 +1,4 @@
+import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { Reference } from '../oci/reference.ts';
@@ -20,6 +21,6 @@ export function parseSignedName(text: string): Result<Reference> {
   if (/[.:]|^localhost$/i.test(first)) return ok(parsed.value);
   return refuse(
     'REFERENCE_INVALID',
-    `expected a name with its host (HOST/NAME:TAG), found ${JSON.stringify(text.slice(0, 120))}`,
+    `expected a name with its host (HOST/NAME:TAG), found ${quote(text, 120)}`,
   );
 }

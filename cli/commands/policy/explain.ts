@@ -1,4 +1,5 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
+import { quote } from '../../../src/lib/quote.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
@@ -54,7 +55,7 @@ async function askServer(
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new CountersignError(
       'USAGE',
-      `expected --server to be a host or an http(s) URL, found ${JSON.stringify(server.slice(0, 120))}`,
+      `expected --server to be a host or an http(s) URL, found ${quote(server, 120)}`,
     );
   }
   const client = openRegistry({ host: new URL(url).host }, flags, env);

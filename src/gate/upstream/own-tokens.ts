@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { CountersignError } from '../../lib/errors.ts';
 import { isCount, isObject, parseJson } from '../../lib/json.ts';
+import { quote } from '../../lib/quote.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { tokenExpiry } from '../caller.ts';
@@ -111,7 +112,7 @@ export function otherRealm(realm: string): CountersignError {
     'UPSTREAM_INVALID',
     'the registry behind the gate names another token server than the configured one',
     {
-      detail: `found realm ${JSON.stringify(realm.slice(0, 200))}; if that is right, set it as realm`,
+      detail: `found realm ${quote(realm, 200)}; if that is right, set it as realm`,
     },
   );
 }

@@ -1,3 +1,4 @@
+import { quote } from '../../lib/quote.ts';
 import type { ImageQuestion } from '../../gate/decide-image.ts';
 import { decideImage } from '../../gate/decide-image.ts';
 import { refused } from '../../gate/outcome.ts';
@@ -17,10 +18,7 @@ export function decisions(survey: Survey): (request: ApiRequest) => Promise<ApiA
   return async ({ ports, body, caller }) => {
     const unknown = Object.keys(body).find((key) => !KEYS.includes(key));
     if (unknown !== undefined)
-      return refused(
-        'REQUEST_INVALID',
-        `expected ${KEYS.join(', ')}; found ${JSON.stringify(unknown.slice(0, 40))}`,
-      );
+      return refused('REQUEST_INVALID', `expected ${KEYS.join(', ')}; found ${quote(unknown, 40)}`);
     const action = body['action'] ?? 'pull';
     if (action !== 'pull' && action !== 'push')
       return refused('REQUEST_INVALID', 'expected "action" to be "pull" or "push"');

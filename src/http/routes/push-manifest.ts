@@ -4,6 +4,7 @@ import type { PushRequest } from '../../gate/give.ts';
 import { push } from '../../gate/push.ts';
 import { refused } from '../../gate/outcome.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { quote } from '../../lib/quote.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse as refusal } from '../../lib/result.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -91,8 +92,7 @@ function tagsIn(query: string, reference: ManifestReference): Result<readonly st
     return refusal('TOO_MANY_TAGS', `expected ${most}, found ${tags.length}`);
   }
   const wrong = tags.find((tag) => !isTag(tag));
-  if (wrong !== undefined)
-    return refusal('TAG_INVALID', `expected a tag, found ${JSON.stringify(wrong.slice(0, 80))}`);
+  if (wrong !== undefined) return refusal('TAG_INVALID', `expected a tag, found ${quote(wrong)}`);
   if (new Set(tags).size < tags.length)
     return refusal('REQUEST_INVALID', 'expected each tag once in the query, found one repeated');
   return ok(tags);

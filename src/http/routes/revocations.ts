@@ -2,6 +2,7 @@ import { refused } from '../../gate/outcome.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import { revoke } from '../../gate/revoke.ts';
 import type { Json } from '../../lib/json.ts';
+import { quote } from '../../lib/quote.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { Revocation } from '../../store/store.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';
@@ -13,10 +14,7 @@ const KEYS = ['image', 'key', 'reason', 'undo'];
 export async function revocations({ ports, body, caller }: ApiRequest): Promise<ApiAnswer> {
   const unknown = Object.keys(body).find((key) => !KEYS.includes(key));
   if (unknown !== undefined)
-    return refused(
-      'REQUEST_INVALID',
-      `expected ${KEYS.join(', ')}; found ${JSON.stringify(unknown.slice(0, 40))}`,
-    );
+    return refused('REQUEST_INVALID', `expected ${KEYS.join(', ')}; found ${quote(unknown, 40)}`);
   const reason = body['reason'] ?? '';
   const undo = body['undo'] ?? false;
   if (typeof reason !== 'string' || reason.length > 200)

@@ -3,6 +3,7 @@ import { refused } from '../../gate/outcome.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import type { Json } from '../../lib/json.ts';
 import { isArray, isCount, isObject } from '../../lib/json.ts';
+import { quote } from '../../lib/quote.ts';
 import { SCAN_COUNTS, scanned } from '../../log/scan-event.ts';
 import type { ScanCounts } from '../../log/scan-event.ts';
 import { parseHost } from '../../oci/reference.ts';
@@ -20,10 +21,7 @@ const NAMES = 32;
 export async function scans({ ports, body, caller }: ApiRequest): Promise<ApiAnswer> {
   const unknown = Object.keys(body).find((key) => !KEYS.includes(key));
   if (unknown !== undefined)
-    return refused(
-      'REQUEST_INVALID',
-      `expected ${KEYS.join(', ')}; found ${JSON.stringify(unknown.slice(0, 40))}`,
-    );
+    return refused('REQUEST_INVALID', `expected ${KEYS.join(', ')}; found ${quote(unknown, 40)}`);
   const { repositories, complete } = body;
   if (!isArray(repositories) || repositories.length === 0 || repositories.length > NAMES)
     return refused('REQUEST_INVALID', `expected "repositories" to be 1 to ${NAMES} names`);

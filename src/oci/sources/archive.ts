@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { extract } from 'tar-stream';
 import { codeOf, messageOf } from '../../lib/errors.ts';
+import { quote } from '../../lib/quote.ts';
 import { algorithmOf, hexOf } from '../digest.ts';
 import { readRange } from './folder.ts';
 import type { Layout } from './layout.ts';
@@ -188,7 +189,7 @@ interface Header {
 }
 
 function note(entries: Map<string, ArchiveEntry>, header: Header): string | undefined {
-  const shown = JSON.stringify(header.name.slice(0, 100));
+  const shown = quote(header.name, 100);
   const name = header.name.replace(/^(?:\.\/+)+/, '').replace(/\/+$/, '');
   if (name.length > MAX_NAME || name.includes('\0')) return 'expected shorter names';
   if (name.startsWith('/') || name.split('/').includes('..'))

@@ -1,4 +1,5 @@
 import { CountersignError } from '../../lib/errors.ts';
+import { quote } from '../../lib/quote.ts';
 import { archiveLayout, openArchive } from './archive.ts';
 import { openDockerArchive } from './docker-archive.ts';
 import type { DaemonAddress } from './docker-daemon.ts';
@@ -64,6 +65,6 @@ function split(rest: string): { readonly path: string; readonly name: string | u
 function unknown(text: string): CountersignError {
   return new CountersignError(
     'USAGE',
-    `expected a source like ${SOURCE_FORMS.join(', ')}; found ${JSON.stringify(text.slice(0, 120))}`,
+    `expected a source like ${SOURCE_FORMS.join(', ')}; found ${quote(text, 120)}`,
   );
 }

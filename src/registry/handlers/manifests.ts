@@ -1,4 +1,5 @@
 import { LIMITS } from '../../lib/limits.ts';
+import { quote } from '../../lib/quote.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -85,7 +86,7 @@ function tagsOf(query: URLSearchParams, reference: Digest | string): Result<read
     return refuse('REQUEST_INVALID', `expected at most ${MAX_TAGS} tags, found ${named.length}`);
   const wrong = named.find((tag) => !isTag(tag));
   if (wrong !== undefined)
-    return refuse('TAG_INVALID', `expected a tag, found ${JSON.stringify(wrong.slice(0, 140))}`);
+    return refuse('TAG_INVALID', `expected a tag, found ${quote(wrong, 140)}`);
   return ok([...new Set(named)]);
 }
 

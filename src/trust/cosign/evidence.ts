@@ -1,6 +1,7 @@
 import { decodeBase64 } from '../../lib/bytes.ts';
 import { codeOf, messageOf } from '../../lib/errors.ts';
 import { LIMITS } from '../../lib/limits.ts';
+import { quote } from '../../lib/quote.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -100,5 +101,3 @@ export async function reading<T>(
     return { unread: messageOf(error).slice(0, 200), code: codeOf(error) };
   }
 }
-
-const quote = (text: string): string => JSON.stringify(text.slice(0, 80));
