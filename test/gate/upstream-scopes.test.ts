@@ -44,7 +44,7 @@ describe('the end that a token says of itself', () => {
   const token = (claims: unknown): string =>
     `Bearer e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 
-  it('is read where it is there, and is nothing else', () => {
+  it('is read where it is there, and is nothing else (T-64)', () => {
     expect(tokenExpiry(token({ exp: 1_800_000_000 }))).toBe(1_800_000_000_000);
     for (const other of [
       token({}),
@@ -55,7 +55,7 @@ describe('the end that a token says of itself', () => {
       'Bearer opaque',
       'Basic e30.e30.e30',
       'Bearer e30.eyJleHAiOjEsImV4cCI6Mn0.c2ln',
-      // T-64: many dots, and more than a header holds.
+      // Many dots, and more than a header holds.
       `Bearer ${'.'.repeat(100_000)}`,
       `Bearer e30.${'A'.repeat(20_000)}.c2ln`,
       null,

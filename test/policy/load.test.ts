@@ -89,6 +89,16 @@ describe('a policy file', () => {
     ]);
   });
 
+  it.each(['0', '-1', '3', '1.5', '.nan', '.inf', '"1"', 'true', '[1]', '1e999'])(
+    'T-15: does not load with a threshold of %s where two are asked for',
+    async (atLeast) => {
+      const rule = `require: [{ signatures: { by: [a, b], atLeast: ${atLeast} } }]`;
+      expect((await refusals({ 'p.yaml': policyFile(rule) })).join()).toMatch(
+        /p\.yaml:8: expected a whole number from/,
+      );
+    },
+  );
+
   it.each<[string, string, RegExp]>([
     [
       'an unknown key',
