@@ -1,7 +1,8 @@
 import type { Authority, Finding } from '../trust/format.ts';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
-import type { FixtureCase, FixtureSignature } from './fixture.ts';
+import type { FixtureSignature } from './fixture-evidence.ts';
+import type { FixtureCase } from './fixture.ts';
 import { govern } from './match.ts';
 import type { PolicySet } from './policy.ts';
 
