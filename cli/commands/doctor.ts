@@ -26,7 +26,8 @@ export function define(program: Command, context: Context): void {
       `
 Run it on a host that pulls images. It asks the gate, tries to connect to each registry directly, and
 reads what docker, containerd, podman, buildah and skopeo are configured with: a mirror that refuses
-an image is passed over by all of them, so a gate that is only a mirror stops nothing.
+an image is passed over by all of them, so a gate that is only a mirror stops nothing. Proxies are
+not gone through: one that is configured is reported as not found out.
 
 Exit status: 0 nothing goes round the gate, 1 something does, 3 something could not be found out.
 

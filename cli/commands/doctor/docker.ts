@@ -37,6 +37,11 @@ function judge(path: string, daemon: JsonObject, gate: string): readonly Check[]
   if (!isObject(daemon['proxies'])) return [way];
   return [
     way,
-    check('note', path, 'the daemon asks through a proxy', 'run doctor where the proxy runs, too'),
+    check(
+      'unknown',
+      path,
+      'proxies: the daemon asks through a proxy, which may reach what this host cannot',
+      'run doctor where the proxy runs, too, and let it refuse the registries',
+    ),
   ];
 }

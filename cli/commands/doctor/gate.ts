@@ -30,7 +30,8 @@ export async function examineGate(client: RegistryClient): Promise<Check> {
 
 /** Asks for an image that has to be refused: the proof that the gate on the way is shut. */
 export async function examineRefusal(client: RegistryClient, image: Reference): Promise<Check> {
-  const subject = `pull of ${formatReference(image)}`;
+  const name = formatReference(image);
+  const subject = `pull of ${name}`;
   try {
     const { path } = splitRepository(image.repository);
     const manifest = await client.manifest(path, image.digest ?? image.tag ?? 'latest');
@@ -40,7 +41,7 @@ export async function examineRefusal(client: RegistryClient, image: Reference): 
           'open',
           subject,
           'it was served',
-          'see countersign verify and countersign policy explain',
+          `countersign verify ${name} says why; if it is signed, name one that is not`,
         );
   } catch (error) {
     const refusal = error instanceof CountersignError && error.code === 'FORBIDDEN';

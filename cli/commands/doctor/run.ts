@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { CountersignError } from '../../../src/lib/errors.ts';
@@ -15,6 +16,7 @@ import { examineContainersImage } from './containers-image.ts';
 import { examineDocker } from './docker.ts';
 import { examineGate, examineRefusal } from './gate.ts';
 import { Network } from './network.ts';
+import { examineProxies } from './proxies.ts';
 
 /** The options of `doctor`. */
 export interface DoctorFlags extends RegistryFlags {
@@ -32,7 +34,7 @@ const WORDS: Readonly<Record<Check['status'], string>> = {
 
 /** `doctor`: every way from this host to the registries, and whether it leads round the gate. */
 export async function runDoctor(context: Context, name: string, flags: DoctorFlags): Promise<void> {
-  const gate = parseServer(name);
+  const gate = parseServer(name, 'the gate');
   const image = flags.unsigned === undefined ? undefined : parseImage(flags.unsigned);
   if (image !== undefined && image.host !== gate) {
     throw new CountersignError('USAGE', `expected --unsigned to name an image of ${gate}`);
@@ -42,7 +44,9 @@ export async function runDoctor(context: Context, name: string, flags: DoctorFla
   if (registries.includes(gate)) {
     throw new CountersignError('USAGE', `expected another --registry than the gate itself`);
   }
-  const examined: Examined = { gate, registries, root: resolve(flags.root), home: homedir() };
+  const root = resolve(flags.root);
+  await expectFolder(root);
+  const examined: Examined = { gate, registries, root, home: homedir() };
   const checks = await examine(context, flags, examined, image);
   const count = (status: Check['status']): number =>
     checks.filter((one) => one.status === status).length;
@@ -57,6 +61,13 @@ export async function runDoctor(context: Context, name: string, flags: DoctorFla
   else if (unknown > 0) context.exit(3);
 }
 
+/** Where nothing is configured nothing leads round the gate: a mistyped root must not look like that. */
+async function expectFolder(root: string): Promise<void> {
+  const found = await stat(root).catch(() => null);
+  if (found?.isDirectory() === true) return;
+  throw new CountersignError('USAGE', `expected --root to name a folder, found none at ${root}`);
+}
+
 async function examine(
   context: Context,
   flags: DoctorFlags,
@@ -66,20 +77,21 @@ async function examine(
   const client = openRegistry({ host: examined.gate }, flags, context.env);
   const network = new Network();
   try {
-    const [gate, refusal, ways, docker, containerd, others] = await Promise.all([
+    const [gate, refusal, ways, docker, containerd, others, proxies] = await Promise.all([
       examineGate(client),
       image === undefined ? undefined : examineRefusal(client, image),
       Promise.all(examined.registries.map((registry) => network.way(registry))),
       examineDocker(examined),
       examineContainerd(examined),
       examineContainersImage(examined),
+      examineProxies(examined, context.env),
     ]);
     const proof =
       refusal ??
       check('note', 'pull of an unsigned image', 'not tried', 'name one with --unsigned IMAGE');
     const settings = [...docker, ...containerd, ...others];
     const confirmed = await Promise.all(settings.map((one) => network.confirm(one)));
-    return [gate, proof, ...ways, ...confirmed];
+    return [gate, proof, ...ways, ...proxies, ...confirmed];
   } finally {
     await client.close();
   }

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { examineProxies } from '../../../cli/commands/doctor/proxies.ts';
 import { freePort } from '../../support/child.ts';
 import type { Site } from '../../support/countersign.ts';
 import { createSite, startService } from '../../support/countersign.ts';
@@ -97,6 +98,7 @@ describe('countersign doctor', () => {
       `${gate}/team/app:1`,
     );
     expect(at('team/app:1')).toMatchObject({ status: 'open', found: 'it was served' });
+    expect(at('team/app:1')?.mend).toContain(`countersign verify ${gate}/team/app:1`);
     expect(code).toBe(1);
   });
 
@@ -207,7 +209,50 @@ describe('countersign doctor', () => {
     });
   });
 
+  describe('does not take a proxy for a closed way', () => {
+    const proxied = { 'https-proxy': 'http://proxy.example.com:3128' };
+    it.each([
+      ['daemon.json', 'etc/docker/daemon.json', JSON.stringify({ proxies: proxied })],
+      [
+        'a drop-in of the service',
+        'etc/systemd/system/docker.service.d/proxy.conf',
+        '[Service]\nEnvironment="NO_PROXY=a" "HTTPS_PROXY=http://proxy.example.com:3128"\n',
+      ],
+      ['the environment of everybody', 'etc/environment', 'https_proxy=http://proxy.example.com\n'],
+    ])('of %s', async (_where, path, text) => {
+      const { checks, code } = await doctor(host({ [path]: text }), '--registry', away);
+      const unknown = checks.filter((check) => check.status === 'unknown');
+      expect(unknown).toMatchObject([
+        { mend: expect.stringContaining('where the proxy runs') as string },
+      ]);
+      expect(unknown[0]?.subject.endsWith(path)).toBe(true);
+      expect(code).toBe(3);
+    });
+
+    it('nor an empty or commented-out one for a proxy', async () => {
+      const text = '# https_proxy=http://proxy.example.com\nhttp_proxy=""\nno_proxy=a\n';
+      const { code } = await doctor(host({ 'etc/environment': text }), '--registry', away);
+      expect(code).toBe(0);
+    });
+
+    it('of whoever runs doctor, where it looks at this host', async () => {
+      const root = host({});
+      const env = { HTTPS_PROXY: 'http://proxy.example.com:3128' };
+      expect(await examineProxies({ root: '/' }, env)).toContainEqual(
+        expect.objectContaining({ status: 'unknown', subject: 'environment: HTTPS_PROXY' }),
+      );
+      expect(await examineProxies({ root }, env)).toEqual([]);
+    });
+  });
+
   it('refuses what makes no sense', async () => {
+    const mistyped = await site.cli(['doctor', gate, '--root', join(site.folder, 'nowhere')]);
+    expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('--root') });
+    const image = await site.cli(['doctor', `${gate}/team/app`]);
+    expect(image).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('the gate to be HOST'),
+    });
     const same = await site.cli(['doctor', gate, '--registry', gate]);
     expect(same.code).toBe(2);
     const elsewhere = await site.cli(['doctor', gate, '--unsigned', `${away}/a/b:1`]);
