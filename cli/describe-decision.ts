@@ -3,10 +3,10 @@ import type { ShownDecision } from './api/decisions.ts';
 
 /** A decision for a person: the verdict and its reason first, then what it stands on. */
 export function describeDecision(image: string, shown: ShownDecision): string {
-  const { decision, digest, policy, reason, record } = shown;
+  const { digest, policy, reason, record } = shown;
   const row = (label: string, text: string): string => `  ${label.padEnd(9)} ${text}`;
   return [
-    `${decision === 'allow' ? 'trusted' : 'denied'}  ${image}`,
+    `${word(shown)}  ${image}`,
     row('because', `${reason.message} (${reason.code})`),
     row('digest', digest),
     row(
@@ -16,6 +16,12 @@ export function describeDecision(image: string, shown: ShownDecision): string {
     ...shown.findings.map((finding) => row(finding.status, describeFinding(finding))),
     ...(record === null ? [] : [row('record', String(record))]),
   ].join('\n');
+}
+
+/** What a policy only warns of, does not look at or excepts may be pulled, and is not trusted for that. */
+function word({ decision, reason }: ShownDecision): string {
+  if (decision !== 'allow') return 'denied';
+  return ['WARNED', 'OFF', 'EXCEPTION'].includes(reason.code) ? 'allowed' : 'trusted';
 }
 
 function describeFinding({

@@ -26,19 +26,23 @@ export function define(program: Command, context: Context): void {
     .description('the record: who signed, what was refused and why, newest first')
     .option('--server <url>', 'the Countersign to ask (default: the one that serves the image)')
     .option('--limit <n>', 'at most so many events, up to 1000', '50')
-    .option('--before <sequence>', 'events older than this one: the next page')
+    .option('--before <sequence>', 'the next page: the number that the last line of a page names')
     .option('--type <type>', 'only events of a type, such as deny, signature or revocation')
     .addOption(new Option('--log <log>', 'only one of the two logs').choices(['sig', 'dec']))
     .option(
       '--record <n>',
-      'the one event of this number, as refusals name it (log dec unless --log)',
+      'the one event of this number, as refusals name it (log dec), or as lists do: sig/7',
     );
   addRegistryOptions(command)
     .addHelpText(
       'after',
       `
-IMAGE is a repository, HOST/NAME:TAG or HOST/NAME@sha256:…; without it, everything is listed, which
-needs the right to administer.
+IMAGE is a repository, HOST/NAME:TAG or HOST/NAME@sha256:…; without it, everything that --server
+has is listed, which needs the right to administer.
+
+Types in log dec: allow, deny, scan, summary. In log sig: signature, hold, promotion-intended,
+promoted, hold-expired, revocation, revocation-undone, exception-used, policy-loaded,
+policy-rejected, key-registered, recovered.
 
 Examples:
   $ countersign history registry.example.com/prod/app
@@ -52,17 +56,18 @@ Examples:
 async function run(context: Context, text: string | undefined, flags: Flags): Promise<void> {
   const image = text === undefined ? undefined : unwrap(parseReference(text));
   if (image === undefined && flags.server === undefined)
-    throw new CountersignError('USAGE', 'expected an image or --server, found neither');
+    throw new CountersignError('USAGE', 'expected an image or --server HOST, found neither');
+  const one = flags.record === undefined ? {} : recordOf(flags.record, flags.log);
   const host = flags.server === undefined ? image?.host : hostOf(flags.server);
   const client = openRegistry({ host: host ?? '' }, flags, context.env);
   try {
     const page = await askHistory(client, {
       limit: flags.limit ?? '50',
       ...(image === undefined ? {} : { image: formatReference(image) }),
-      ...(flags.before === undefined ? {} : { before: flags.before }),
+      ...(flags.before === undefined ? {} : { before: beforeOf(flags.before) }),
       ...(flags.type === undefined ? {} : { type: flags.type }),
       ...(flags.log === undefined ? {} : { log: flags.log }),
-      ...(flags.record === undefined ? {} : { index: flags.record, log: flags.log ?? 'dec' }),
+      ...one,
     });
     const output = context.output();
     output.result(page, () =>
@@ -72,6 +77,27 @@ async function run(context: Context, text: string | undefined, flags: Flags): Pr
   } finally {
     await client.close();
   }
+}
+
+/** The event that `--record` names: `184`, or with its log, `sig/7`. Throws USAGE. */
+function recordOf(text: string, log: string | undefined): { index: string; log: string } {
+  const [, named, index] = /^(?:(sig|dec)\/)?([0-9]{1,15})$/.exec(text) ?? [];
+  if (index === undefined || (named !== undefined && log !== undefined && named !== log)) {
+    throw new CountersignError(
+      'USAGE',
+      `expected --record to be a number, or sig/N or dec/N of the log that is asked, found ${JSON.stringify(text.slice(0, 80))}`,
+    );
+  }
+  return { index, log: named ?? log ?? 'dec' };
+}
+
+/** What `--before` names: events are numbered over both logs there. Throws USAGE. */
+function beforeOf(text: string): string {
+  if (/^[0-9]{1,15}$/.test(text)) return text;
+  throw new CountersignError(
+    'USAGE',
+    `expected --before to be the number in the last line of a page ("older events: --before N"), found ${JSON.stringify(text.slice(0, 80))}`,
+  );
 }
 
 /** The host of `--server`, given as a URL or as the bare host; how it is spoken to is found out, as for every registry. */

@@ -21,7 +21,10 @@ export function namedImage(registries: readonly GateRegistry[], text: string): R
   const registry = registries.find((one) => one.host === host || one.aliases.includes(host));
   if (registry === undefined) {
     const known = registries.map((one) => one.host).join(', ');
-    return refuse('REFERENCE_INVALID', `expected an image of ${known}, found one of ${host}`);
+    return refuse(
+      'REFERENCE_INVALID',
+      `expected an image of ${known}, found one of ${host}, which is no registry here`,
+    );
   }
   const repository = repositoryOf(registry.host, path);
   if (!repository.ok) return repository;

@@ -65,6 +65,9 @@ describe('the record of a running service', () => {
     });
     const byNumber = await history('--server', service.url, '--record', String(refused?.index));
     expect(byNumber.events).toEqual(refusals.events);
+    // As the table writes it.
+    const written = await history('--server', service.url, '--record', `dec/${refused?.index}`);
+    expect(written.events).toEqual(refusals.events);
     const signatures = await history(name, '--type', 'signature');
     expect(signatures.events).toMatchObject([
       { log: 'sig', tag: '1.0', data: { authority: 'release-bot', format: 'cosign' } },
@@ -89,6 +92,13 @@ describe('the record of a running service', () => {
     expect((await cli('history', name, '--limit', '0')).code).toBe(2);
     expect((await cli('history', name, '--log', 'other')).code).toBe(2);
     expect((await cli('history', 'not an image')).code).toBe(2);
+    for (const option of ['--before', '--record']) {
+      expect(await cli('history', name, option, 'one')).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(option),
+      });
+    }
+    expect((await cli('history', name, '--record', 'sig/1', '--log', 'dec')).code).toBe(2);
   });
 
   it('keeps a service from starting on an old copy of the database, until that is recorded', async () => {

@@ -52,7 +52,8 @@ function whyOf(type: string, data: JsonObject): string {
   switch (type) {
     case 'allow':
     case 'deny':
-      return `${text('action')}: ${text('message')}`;
+      // The message is that of the refusal that it would have been.
+      return `${text('action')}${text('code') === 'WARNED' ? ', only warned' : ''}: ${text('message')}`;
     case 'signature':
       return `by ${text('authority')} (${text('format')}, key ${short(data['keyId'])})`;
     case 'revocation':

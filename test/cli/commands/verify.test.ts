@@ -6,6 +6,7 @@ import type { Digest } from '../../../src/oci/digest.ts';
 import type { Holding } from '../../support/holding.ts';
 import { startHolding } from '../../support/holding.ts';
 import { buildImage, pushImage } from '../../support/image.ts';
+import { oneSigner } from '../../support/one-signer.ts';
 import { suiteScope } from '../../support/scope.ts';
 
 const image = (note: string) => buildImage({ annotations: { note } });
@@ -124,6 +125,19 @@ describe('countersign verify', () => {
       stderr: expect.stringContaining('elsewhere.example'),
     });
     expect(await holding.cli('verify', good, '--server', 'ftp://x/y')).toMatchObject({ code: 2 });
+  });
+
+  it('does not call trusted what is only let through', async () => {
+    const raw = await pushImage(holding.service.url, 'team/raw', image('raw'));
+    holding.site.policy(oneSigner({ mode: 'warn' }));
+    await expect
+      .poll(async () => (await holding.cli('verify', holding.at(`team/raw@${raw}`))).stdout, {
+        timeout: 10_000,
+      })
+      .toMatch(/^allowed {2}.*\n.*\(WARNED\)/);
+    const told = await holding.cli('history', holding.at('team/raw'), '--type', 'allow');
+    expect(told.stdout).toContain('pull, only warned: ');
+    holding.site.policy(oneSigner({ push: 'hold' }));
   });
 
   describe('offline', () => {
