@@ -15,6 +15,15 @@ if (!good) {
   );
   process.exit(2);
 }
+// Who streams layers makes young garbage, and V8 lets it grow to 48 MB before it looks: a third of all
+// that the service takes otherwise. The flag is read when a process starts, so this one becomes another.
+const young = '--max-semi-space-size=4';
+const chosen = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ');
+const can = process.platform !== 'win32' && process.execve;
+if (process.argv[2] === 'serve' && can && !chosen.includes('semi-space-size')) {
+  const args = [process.execPath, young, ...process.execArgv, ...process.argv.slice(1)];
+  process.execve(process.execPath, args, process.env);
+}
 nodeModule.enableCompileCache?.();
 // A checkout runs from source by type stripping; a published package has only the built code.
 const source = new URL('../cli/main.ts', import.meta.url);

@@ -4,7 +4,7 @@ import { startDockerRegistry } from '../../test/support/docker-registry.ts';
 import { mustRun } from '../../test/support/run.ts';
 import { openGate } from '../support/gate.ts';
 import type { Measure } from '../support/measure.ts';
-import { mostResidentMiB, processWith, residentMiB } from '../support/process.ts';
+import { forgetMost, mostResidentMiB, processWith, residentMiB } from '../support/process.ts';
 import { upload, writeBlob } from './blob.ts';
 
 const STREAMS = 8;
@@ -27,6 +27,7 @@ export const memory: Measure = {
       const digest = writeBlob(file, MB);
       await upload(registry.url, file, digest);
       const idle = residentMiB(pid);
+      forgetMost(pid);
       const args = ['-sS', '--fail', '-o', '/dev/null'];
       const url = `${gate.service.url}/v2/bench/app/blobs/${digest}`;
       const slow = startChild('curl', ['--limit-rate', '1M', ...args, url]);

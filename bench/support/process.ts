@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 
 /** The process of this user whose command line contains a text, this one left out. Throws where there is not exactly one. */
 export function processWith(text: string): number {
@@ -15,7 +15,12 @@ export function residentMiB(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
 }
 
-/** The most resident memory that a process has had, MiB. */
+/** Forgets the most that a process has had: starting takes more than running. */
+export function forgetMost(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+/** The most resident memory that a process has had, since it was forgotten, MiB. */
 export function mostResidentMiB(pid: number): number {
   return Number(/VmHWM:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1]) / 1024;
 }
