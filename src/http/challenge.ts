@@ -24,6 +24,9 @@ export function ownChallenge(headers: Headers, registry: GateRegistry, origin: s
     .filter(({ scheme }) => scheme === 'bearer');
   const wrong = bearers.find(({ parameters }) => !server.is(parameters['realm'] ?? ''));
   if (wrong !== undefined) throw otherRealm(wrong.parameters['realm'] ?? '');
+  // Clients read more leniently: what they may take for a challenge must not reach them unread.
+  if (bearers.length === 0 && [value].flat().some((one) => /bearer/i.test(one)))
+    throw otherRealm('');
   const own = bearers.map(({ parameters }) => {
     const rest = Object.entries({ ...parameters, realm: `${origin}${TOKEN_PATH}` });
     return `Bearer ${rest.map(([name, text]) => `${name}="${quoted(text)}"`).join(',')}`;

@@ -181,6 +181,8 @@ describe('what streams through the gate', () => {
       ['http://UPSTREAM@evil.example.com/x', null],
       ['http://[::1/x', null],
       ['http://a b/x', null],
+      ['http:evil.example.com/x', null],
+      ['/\\evil.example.com/x', null],
       ['x', 'x'],
     ] as const) {
       location = given;
@@ -192,6 +194,57 @@ describe('what streams through the gate', () => {
     }
     expect(gate.logs()).toContain('name the origin as storage');
   });
+
+  it.each([
+    ['in two Locations', 202, ['http://evil.example.com/x', 'http://evil.example.com/y']],
+    ['by a redirect', 307, 'http://evil.example.com/x'],
+    ['by a permanent redirect', 308, 'http://evil.example.com/x'],
+  ])('T-72: lets no upload be sent to another host %s', async (_, status, location) => {
+    const gate = await attacked();
+    gate.fault((_request, response) => {
+      response.setHeader('location', location);
+      response.writeHead(status).end();
+      return true;
+    });
+    for (const [method, target] of [
+      ['POST', '/v2/team/app/blobs/uploads/'],
+      ['PATCH', '/v2/team/app/blobs/uploads/1'],
+      ['PUT', `/v2/team/app/blobs/uploads/1?digest=${DIGEST}`],
+    ] as const) {
+      const answer = await gate.call(method, target);
+      expect([method, answer.status, answer.headers.location]).toEqual([method, 503, undefined]);
+    }
+  });
+
+  it.each([
+    ['a blob', BLOB],
+    ['a list', '/v2/team/app/tags/list'],
+  ])(
+    'T-71: keeps the session that upstream opens for the gate to itself, with %s',
+    async (_, target) => {
+      const gate = await attacked({
+        access: '  - { repositories: ["**"], pull: ["*"] }',
+        registry: 'credentials: { username: gate, passwordFile: secret }',
+      });
+      gate.fault((_request, response) => {
+        response.writeHead(200, {
+          'content-length': 2,
+          'set-cookie': ['sid=session-of-the-gate; Path=/', 'csrf=1'],
+          'strict-transport-security': 'max-age=31536000',
+          'alt-svc': 'h3=":443"',
+          'authentication-info': 'nextnonce="1"',
+          'x-kept': 'yes',
+        });
+        response.end('{}');
+        return true;
+      });
+      const answer = await gate.call('GET', target, { headers: as('ci') });
+      expect([answer.status, answer.headers['x-kept']]).toEqual([200, 'yes']);
+      expect(JSON.stringify(answer.headers)).not.toMatch(
+        /sid=|csrf|max-age=31536000|h3=|nextnonce/,
+      );
+    },
+  );
 
   it('T-72: hands out the Location of a blob in its storage as it is, and none of a stored one elsewhere', async () => {
     const gate = await attacked();
@@ -210,9 +263,10 @@ describe('what streams through the gate', () => {
 
   it('sends clients for the next page of a list to the gate, and not round it', async () => {
     const gate = await attacked();
-    let link = '';
+    let link: readonly string[] = [];
     gate.fault((incoming, response) => {
-      response.writeHead(200, { link: link.replace('UPSTREAM', incoming.headers.host ?? '') });
+      const behind = incoming.headers.host ?? '';
+      response.writeHead(200, { link: link.map((one) => one.replace('UPSTREAM', behind)) });
       response.end('{"name":"team/app","tags":[]}');
       return true;
     });
@@ -220,10 +274,15 @@ describe('what streams through the gate', () => {
     for (const [given, expected] of [
       [`<http://UPSTREAM${next}>; rel="next"`, `<${gate.url}${next}>; rel="next"`],
       [`<${next}>; rel="next"`, `<${next}>; rel="next"`],
-      ['<https://other.example.com/x>; rel="next"', '<https://other.example.com/x>; rel="next"'],
+      // Whatever name upstream has for itself, there is one place where its pages are asked for.
+      [`<https://other.example.com${next}>; rel="next"`, `<${gate.url}${next}>; rel="next"`],
+      [`<//other.example.com${next}>; rel="next"`, `<${gate.url}${next}>; rel="next"`],
+      [`<https:other.example.com${next}>; rel="next"`, `<${gate.url}${next}>; rel="next"`],
+      [`<http://UPSTREAM/${'x'.repeat(5000)}>`, `<${gate.url}/${'x'.repeat(5000)}>`],
+      [['<http://UPSTREAM/a>', '<http://UPSTREAM/b>'], `<${gate.url}/a>, <${gate.url}/b>`],
       [`<<<${'<'.repeat(2000)}`, `<<<${'<'.repeat(2000)}`],
     ] as const) {
-      link = given;
+      link = [given].flat();
       const { headers } = await gate.call('GET', '/v2/team/app/tags/list?n=1');
       expect(headers['link']).toBe(expected);
     }

@@ -10,6 +10,8 @@ import { answerError, startWireServer } from '../support/wire-server.ts';
 const APP = '/v2/team/app/manifests/1';
 const SCOPE = 'repository:team/app:pull';
 
+const long = `Basic realm="${'x'.repeat(8300)}"`;
+
 const undo: { stop(): Promise<unknown> }[] = [];
 afterEach(async () => {
   for (const one of undo.splice(0).toReversed()) await one.stop();
@@ -102,6 +104,36 @@ describe('tokens of clients', () => {
     });
     expect(asked.status).toBe(401);
     expect(asked.headers['www-authenticate']).toContain(`realm="${gate.url}/token"`);
+  });
+
+  it.each([
+    ['another realm', (evil: string) => `Bearer realm="${evil}"`],
+    [
+      'one behind a challenge that is too long',
+      (evil: string) => `${long}, Bearer realm="${evil}"`,
+    ],
+    [
+      'one behind very many',
+      (evil: string) => `${'Basic realm="x", '.repeat(9)}Bearer realm="${evil}"`,
+    ],
+    ['one behind what cannot be read', (evil: string) => `=, bearer realm="${evil}"`],
+  ])('T-71: are asked for nowhere else, where upstream names %s', async (_, challenge) => {
+    const { gate } = await site();
+    const closed: string[] = [];
+    gate.fault((request, response) => {
+      response.once('close', () => closed.push(request.url ?? ''));
+      response.setHeader('www-authenticate', challenge('http://evil.example.com/token'));
+      // More than is kept of an answer that nobody reads.
+      response.writeHead(401, { 'content-length': 10_000_000 }).end(Buffer.alloc(10_000_000));
+      return true;
+    });
+    for (const target of [APP, '/v2/team/app/tags/list']) {
+      const refused = await gate.call('GET', target);
+      expect([target, refused.status]).toEqual([target, 502]);
+      expect(JSON.stringify([refused.headers, refused.text])).not.toContain('evil');
+    }
+    // Nor do such answers keep their connections.
+    await expect.poll(() => closed, { timeout: 10_000 }).toContain('/v2/team/app/tags/list');
   });
 
   it('are refused as the token server refuses, without a challenge of its own', async () => {
