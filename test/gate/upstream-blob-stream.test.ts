@@ -192,6 +192,14 @@ describe('a blob on its way', () => {
     }
   });
 
+  it('of no bytes that some come with destroys what it goes to, and keeps nobody waiting', async () => {
+    const { streams } = await site((socket) => socket.write(`${head(0)}x`));
+    const stream = await streams.get('/v2/a/blobs/x', {}, never());
+    const { to } = sink();
+    await stream?.pump(to);
+    expect([stream?.head.length, to.destroyed, to.writableEnded]).toEqual([0, true, false]);
+  });
+
   it('takes nothing for an answer that nobody asked for', async () => {
     const { streams, connections } = await site((socket, _, nth) => {
       socket.write(Buffer.concat([Buffer.from(head(3)), Buffer.from('abc')]));

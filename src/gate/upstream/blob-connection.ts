@@ -134,7 +134,7 @@ export class BlobConnection {
 
   #send(exchange: Exchange, to: Writable, chunk: Buffer): boolean {
     // More than was announced: the rest could be taken for the next answer.
-    if (chunk.length > exchange.left) return (this.#fail(), false);
+    if (chunk.length > exchange.left) return (this.#cut(), false);
     exchange.left -= chunk.length;
     this.#onWire++;
     to.write(chunk, (error) => {
@@ -173,6 +173,12 @@ export class BlobConnection {
       exchange.keep = false;
       return;
     }
+    this.#cut();
+  }
+
+  /** Ends the connection, and the answer on it where it stands. */
+  #cut(): void {
+    const exchange = this.#exchange;
     this.#exchange = null;
     this.#socket.destroy();
     exchange?.to?.destroy();
