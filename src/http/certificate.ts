@@ -2,6 +2,16 @@ import type { KeyObject } from 'node:crypto';
 import { X509Certificate, createPublicKey, hash, randomBytes, sign } from 'node:crypto';
 import { isIP, isIPv4 } from 'node:net';
 import { encodeCount, encodeElement, encodeOid, TAG } from '../keys/der.ts';
+import {
+  TRUE,
+  bits,
+  certificatePem,
+  commonName,
+  context,
+  extension,
+  sequence,
+  time,
+} from '../keys/x509.ts';
 
 /** What a certificate is to say; the key types are ECDSA P-256. */
 export interface CertificateRequest {
@@ -22,7 +32,6 @@ export interface CertificateRequest {
 
 // Object identifiers by their content octets (RFC 5280 section 4.2, RFC 5758 section 3.2).
 const OID = {
-  commonName: '550403',
   subjectKeyIdentifier: '551d0e',
   keyUsage: '551d0f',
   subjectAltName: '551d11',
@@ -34,15 +43,8 @@ const OID = {
   ecdsaWithSha256: '2a8648ce3d040302',
 } as const;
 
-const SET = 0x31;
-const UTF8_STRING = 0x0c;
-const UTC_TIME = 0x17;
-const GENERALIZED_TIME = 0x18;
-/** `[n] EXPLICIT`, or an implicit constructed one. */
-const context = (n: number): number => 0xa0 | n;
 /** `[n] IMPLICIT` around a primitive. */
 const primitive = (n: number): number => 0x80 | n;
-const TRUE = Buffer.from([0x01, 0x01, 0xff]);
 
 /** Makes and signs an X.509 certificate (RFC 5280); returns PEM. */
 export function makeCertificate(request: CertificateRequest): string {
@@ -55,9 +57,9 @@ export function makeCertificate(request: CertificateRequest): string {
     encodeElement(context(0), encodeCount(2)),
     encodeElement(TAG.integer, serial),
     algorithm,
-    name(request.issuer.name),
+    commonName(request.issuer.name),
     sequence(time(request.notBefore), time(request.notAfter)),
-    name(request.subject),
+    commonName(request.subject),
     spki(request.publicKey),
     encodeElement(
       context(3),
@@ -75,9 +77,7 @@ export function makeCertificate(request: CertificateRequest): string {
     ),
   );
   const signature = sign('sha256', body, { key: request.issuer.key, dsaEncoding: 'der' });
-  const der = sequence(body, algorithm, bits(signature, 0));
-  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  return certificatePem(sequence(body, algorithm, bits(signature, 0)));
 }
 
 /** The extensions of an authority: it signs certificates for these names only, and no further authorities. */
@@ -114,34 +114,6 @@ function server(names: readonly string[]): Buffer[] {
     extension(OID.extKeyUsage, sequence(encodeOid(OID.serverAuth))),
     extension(OID.subjectAltName, sequence(...names.map((one) => generalName(one, false)))),
   ];
-}
-
-function sequence(...parts: readonly Uint8Array[]): Buffer {
-  return encodeElement(TAG.sequence, ...parts);
-}
-
-function bits(bytes: Uint8Array, unused: number): Buffer {
-  return encodeElement(TAG.bitString, Buffer.from([unused]), bytes);
-}
-
-function extension(oid: string, value: Uint8Array, critical = false): Buffer {
-  const flag = critical ? [TRUE] : [];
-  return sequence(encodeOid(oid), ...flag, encodeElement(TAG.octetString, value));
-}
-
-function name(commonName: string): Buffer {
-  const value = encodeElement(UTF8_STRING, Buffer.from(commonName));
-  return sequence(encodeElement(SET, sequence(encodeOid(OID.commonName), value)));
-}
-
-/** RFC 5280 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050 on. */
-function time(date: Date): Buffer {
-  const digits = date.toISOString().replace(/\.[0-9]+Z$|[-:T]/g, '');
-  const late = date.getUTCFullYear() >= 2050;
-  return encodeElement(
-    late ? GENERALIZED_TIME : UTC_TIME,
-    Buffer.from(`${late ? digits : digits.slice(2)}Z`),
-  );
 }
 
 function spki(key: KeyObject): Buffer {

@@ -192,6 +192,20 @@ export const ERRORS = {
     'UNSUPPORTED',
     'A passphrase is needed and there is no terminal to ask on.',
   ),
+  // Notary v1 metadata
+  TRUST_DATA_INVALID: row(
+    400,
+    1,
+    'UNSUPPORTED',
+    'Notary v1 metadata is malformed, wrongly signed, or does not fit the rest of its repository.',
+  ),
+  TRUST_DATA_EXPIRED: row(400, 1, 'UNSUPPORTED', 'Notary v1 metadata has expired.'),
+  TRUST_DATA_ROLLBACK: row(
+    400,
+    1,
+    'UNSUPPORTED',
+    'Notary v1 metadata is older than what was seen before.',
+  ),
   // files a person writes
   POLICY_INVALID: row(400, 2, 'UNSUPPORTED', 'A policy file does not load.'),
   CONFIG_INVALID: row(400, 2, 'UNSUPPORTED', 'The configuration does not load.'),

@@ -29,6 +29,15 @@ export const LIMITS = {
   fallbackEntries: 200,
   /** One of them with its annotations, in bytes: all of them fit a manifest together. */
   fallbackEntryBytes: 16 * 1024,
+  /** Largest file of Notary v1 metadata, in bytes: some 50,000 tags with both hashes; a timestamp has Notary's own bound. */
+  trustMetadataBytes: 16 * 1024 * 1024,
+  timestampBytes: 1024 * 1024,
+  /** Tags of one role, and files that one snapshot lists. */
+  trustTargets: 50_000,
+  /** Keys, and delegated roles, of one file of Notary v1 metadata. */
+  trustKeys: 1000,
+  /** Signatures of one file: an old root carries those of all its predecessors. */
+  trustSignatures: 256,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

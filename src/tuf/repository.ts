@@ -1,0 +1,153 @@
+import type { Refusal, Result } from '../lib/result.ts';
+import { ok } from '../lib/result.ts';
+import { checkFile } from './file-meta.ts';
+import type { Listing } from './listing.ts';
+import { verifyListing } from './listing.ts';
+import { rootCertificateExpiry, rootSigners } from './root-certificates.ts';
+import type { Root } from './root.ts';
+import { checkExpiry, checkVersion } from './signed-fields.ts';
+import type { TargetsTree, TrustedTargets } from './targets-tree.ts';
+import { verifyTargets } from './targets-tree.ts';
+import { invalid } from './trust-data.ts';
+
+/** A repository's metadata as it was fetched, and what it is judged by. */
+export interface RepositoryFiles {
+  readonly gun: string;
+  readonly now: Date;
+  /** The newest root, verified by `verifyRoot` or `followRoots`. */
+  readonly root: Root;
+  /** `timestamp`, `snapshot`, `targets` and delegations, by role name. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** The newest version of each role that was ever accepted; lower ones are refused. */
+  readonly seen: ReadonlyMap<string, number>;
+}
+
+/** A repository whose parts are signed, fresh, and belong together. */
+export interface TrustedRepository {
+  readonly gun: string;
+  readonly root: Root;
+  readonly timestamp: Listing;
+  readonly snapshot: Listing;
+  readonly tree: TargetsTree;
+  /** To be remembered as `seen`, never lower than it was. */
+  readonly versions: ReadonlyMap<string, number>;
+  /** When the first part of it ends; nothing derived from it holds longer. */
+  readonly expires: Date;
+}
+
+/**
+ * Verifies a repository from its timestamp down (TUF 5.4 to 5.6, dct-protocol 5.4): each file is signed
+ * as the root or its parent demands, is the one that is listed above it by length and hash, has not
+ * expired (T-22), and is not older than what was seen (T-23). A delegation that fails is set aside with
+ * its reason, as clients do; everything else is fatal.
+ */
+export function verifyRepository(given: RepositoryFiles): Result<TrustedRepository> {
+  const { gun, now, root, files, seen } = given;
+  const rooted = checkRoot(given);
+  if (!rooted.ok) return rooted;
+  const timestamp = verifyListed(given, 'timestamp', null);
+  if (!timestamp.ok) return timestamp;
+  const snapshot = verifyListed(given, 'snapshot', timestamp.value);
+  if (!snapshot.ok) return snapshot;
+  const listed = checkListed(snapshot.value, 'root', root.envelope.bytes);
+  if (!listed.ok) return listed;
+
+  const roles = new Map<string, TrustedTargets>();
+  const unreadable = new Map<string, Refusal>();
+  const queue = ['targets'];
+  for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+    // What no snapshot lists was never published: docker asks the delegations that are listed.
+    if (name !== 'targets' && !snapshot.value.meta.has(name)) continue;
+    const bytes = files.get(name);
+    const role = verifyOne(name, bytes, { root, roles, now, seen, snapshot: snapshot.value });
+    if (role.ok) {
+      roles.set(name, role.value);
+      queue.push(...role.value.delegations.map((delegation) => delegation.name));
+    } else if (name === 'targets') {
+      return role;
+    } else {
+      unreadable.set(name, role.refusal);
+    }
+  }
+  const parts = [root, timestamp.value, snapshot.value, ...roles.values()];
+  const ends = [...parts.map((part) => part.expires), rootCertificateExpiry(root) ?? root.expires];
+  return ok({
+    gun,
+    root,
+    timestamp: timestamp.value,
+    snapshot: snapshot.value,
+    tree: { roles, unreadable },
+    versions: versionsOf(given, timestamp.value, snapshot.value, roles),
+    expires: new Date(Math.min(...ends.map((end) => end.getTime()))),
+  });
+}
+
+/** A root that was verified earlier may have ended since. */
+function checkRoot({ root, gun, now, seen }: RepositoryFiles): Result<true> {
+  if (rootSigners(root, gun, now).size === 0) {
+    return invalid(
+      'could not validate the path to a trusted root: unable to retrieve valid leaf certificates',
+    );
+  }
+  const version = checkVersion(root, seen.get('root') ?? 1);
+  return version.ok ? checkExpiry(root, 'root', now) : version;
+}
+
+function verifyListed(
+  { root, files, seen, now }: RepositoryFiles,
+  role: 'timestamp' | 'snapshot',
+  above: Listing | null,
+): Result<Listing> {
+  const bytes = files.get(role);
+  if (bytes === undefined) return invalid(`${role} trust data unavailable`);
+  const listed = above === null ? ok(true) : checkListed(above, role, bytes);
+  if (!listed.ok) return listed;
+  const listing = verifyListing(bytes, role, root.roles[role], now);
+  if (!listing.ok) return listing;
+  const version = checkVersion(listing.value, seen.get(role) ?? 1);
+  return version.ok ? listing : version;
+}
+
+interface Surroundings {
+  readonly root: Root;
+  readonly roles: ReadonlyMap<string, TrustedTargets>;
+  readonly now: Date;
+  readonly seen: ReadonlyMap<string, number>;
+  readonly snapshot: Listing;
+}
+
+function verifyOne(
+  name: string,
+  bytes: Uint8Array | undefined,
+  { root, roles, now, seen, snapshot }: Surroundings,
+): Result<TrustedTargets> {
+  if (bytes === undefined) return invalid(`${name} trust data unavailable`);
+  const listed = checkListed(snapshot, name, bytes);
+  if (!listed.ok) return listed;
+  const role = verifyTargets(name, bytes, { root, verified: roles, now });
+  if (!role.ok) return role;
+  const version = checkVersion(role.value, seen.get(name) ?? 1);
+  return version.ok ? role : version;
+}
+
+/** Checks a file against the listing above it. */
+export function checkListed(above: Listing, role: string, bytes: Uint8Array): Result<true> {
+  const expected = above.meta.get(role);
+  return expected === undefined
+    ? invalid(`no checksums for supported algorithms were provided for ${role}`)
+    : checkFile(bytes, role, expected);
+}
+
+function versionsOf(
+  { seen, root }: RepositoryFiles,
+  timestamp: Listing,
+  snapshot: Listing,
+  roles: ReadonlyMap<string, TrustedTargets>,
+): ReadonlyMap<string, number> {
+  // A delegation that is set aside, or gone, keeps what was seen of it.
+  const versions = new Map(seen);
+  versions.set('root', root.version).set('timestamp', timestamp.version);
+  versions.set('snapshot', snapshot.version);
+  for (const [name, { version }] of roles) versions.set(name, version);
+  return versions;
+}

@@ -1,0 +1,75 @@
+import type { Refusal, Result } from '../lib/result.ts';
+import { ok } from '../lib/result.ts';
+import { parseEnvelope } from './envelope.ts';
+import { parentOf } from './role-name.ts';
+import type { Root } from './root.ts';
+import { checkExpiry } from './signed-fields.ts';
+import type { Delegation, Targets } from './targets.ts';
+import { parseTargets } from './targets.ts';
+import { verifyThreshold } from './threshold.ts';
+import { invalid } from './trust-data.ts';
+
+/** A verified targets role or delegation, with the tags that it may speak for. */
+export interface TrustedTargets extends Targets {
+  readonly name: string;
+  /** Prefixes, already cut down to what its parents may speak for. */
+  readonly paths: readonly string[];
+}
+
+/** The verified targets roles of a repository. */
+export interface TargetsTree {
+  readonly roles: ReadonlyMap<string, TrustedTargets>;
+  /** Delegations that should be there and cannot be believed, with the reason; nothing they say counts. */
+  readonly unreadable: ReadonlyMap<string, Refusal>;
+}
+
+/** What a targets role is verified with. */
+interface TargetsContext {
+  readonly root: Root;
+  /** What was verified before; a delegation needs its parent there. */
+  readonly verified: ReadonlyMap<string, TrustedTargets>;
+  /** `null`: also expired metadata (what a server has stored). */
+  readonly now: Date | null;
+}
+
+/**
+ * Verifies `targets` by the root, or a delegation by its parent (TUF 5.6.3, dct-protocol 2 step 4). A
+ * delegation's paths are cut to its parent's (as Notary's `Restrict`), so nobody hands on more than he has.
+ */
+export function verifyTargets(
+  name: string,
+  bytes: Uint8Array,
+  { root, verified, now }: TargetsContext,
+): Result<TrustedTargets> {
+  const delegation = delegationOf(name, root, verified);
+  if (!delegation.ok) return delegation;
+  const envelope = parseEnvelope(bytes);
+  if (!envelope.ok) return envelope;
+  const signed = verifyThreshold(envelope.value, delegation.value);
+  if (!signed.ok) return signed;
+  const targets = parseTargets(envelope.value, name);
+  if (!targets.ok) return targets;
+  const fresh = now === null ? ok(true) : checkExpiry(targets.value, name, now);
+  return fresh.ok ? ok({ ...targets.value, name, paths: delegation.value.paths }) : fresh;
+}
+
+function delegationOf(
+  name: string,
+  root: Root,
+  verified: ReadonlyMap<string, TrustedTargets>,
+): Result<Delegation> {
+  if (name === 'targets') return ok({ ...root.roles.targets, paths: [''] });
+  if (!verified.has('targets')) return invalid('targets must be loaded first');
+  const parent = verified.get(parentOf(name));
+  const delegation = parent?.delegations.find((one) => one.name === name);
+  if (parent === undefined || delegation === undefined) {
+    return invalid(`tuf: invalid role ${name}. delegation does not exist`);
+  }
+  const paths = delegation.paths.filter((path) => parent.paths.some((own) => path.startsWith(own)));
+  return ok({ ...delegation, paths });
+}
+
+/** True where a role may speak for a tag. */
+export function mayName(role: Pick<TrustedTargets, 'paths'>, tag: string): boolean {
+  return role.paths.some((path) => tag.startsWith(path));
+}

@@ -1,0 +1,32 @@
+import type { Result } from '../lib/result.ts';
+import { ok } from '../lib/result.ts';
+import type { Envelope } from './envelope.ts';
+import type { TufKey } from './public-key.ts';
+import { verifyTufSignature } from './signature.ts';
+import { invalid } from './trust-data.ts';
+
+/** Who must sign a role. */
+export interface SigningRole {
+  readonly name: string;
+  /** By the id under which it is listed. */
+  readonly keys: ReadonlyMap<string, TufKey>;
+  readonly threshold: number;
+}
+
+/**
+ * Checks that enough keys of the role have signed (TUF 4.2.1.2, dct-protocol 3.5). Keys are counted by
+ * the key itself, so that one key, wrapped in two certificates or spelled twice, counts once (T-14).
+ * Signatures of other keys, of weak ones, and wrong ones beside good ones are passed over.
+ */
+export function verifyThreshold(envelope: Envelope, role: SigningRole): Result<true> {
+  if (envelope.signatures.length === 0) return invalid('tuf: data has no signatures');
+  const signers = new Set<string>();
+  for (const { keyid, method, sig } of envelope.signatures) {
+    const key = role.keys.get(keyid)?.key ?? null;
+    if (key === null || signers.has(key.id)) continue;
+    if (verifyTufSignature(key, method, envelope.message, sig)) signers.add(key.id);
+  }
+  // Parsers accept no threshold below 1; a role from elsewhere must not verify by nobody either (T-15).
+  if (role.threshold >= 1 && signers.size >= role.threshold) return ok(true);
+  return invalid(`valid signatures did not meet threshold for ${role.name}`);
+}
