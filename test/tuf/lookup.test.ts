@@ -1,0 +1,150 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { unwrap } from '../../src/lib/result.ts';
+import { buildTargets } from '../../src/tuf/build-files.ts';
+import { lifetime } from '../../src/tuf/lifetime.ts';
+import { inRole, lookUpByRoles, lookUpTag } from '../../src/tuf/lookup.ts';
+import type { Root } from '../../src/tuf/root.ts';
+import { verifyRoot } from '../../src/tuf/root-trust.ts';
+import type { TrustedTargets } from '../../src/tuf/targets-tree.ts';
+import { verifyTargets } from '../../src/tuf/targets-tree.ts';
+import type { MadeRepository } from '../support/tuf.ts';
+import { GUN, NOW, makeRepository, roleOf, tag } from '../support/tuf.ts';
+
+interface Said {
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Delegations and their paths. */
+  readonly below?: Readonly<Record<string, readonly string[]>>;
+}
+
+let made: MadeRepository;
+let root: Root;
+beforeAll(async () => {
+  made = await makeRepository();
+  root = unwrap(
+    verifyRoot(made.files.get('root') as Buffer, { gun: GUN, now: NOW, expiry: 'required' }),
+  );
+});
+
+/** Makes and verifies a tree of roles, in the given order. */
+async function treeOf(said: Readonly<Record<string, Said>>) {
+  const verified = new Map<string, TrustedTargets>();
+  for (const [name, { tags = {}, below = {} }] of Object.entries(said)) {
+    const targets = new Map(Object.entries(tags).map(([one, content]) => [one, tag(content)]));
+    const delegations = Object.entries(below).map(([role, paths]) => ({
+      ...roleOf(role, [made.hands.alice]),
+      paths,
+    }));
+    const signers = [name === 'targets' ? made.hands.targets : made.hands.alice];
+    const bytes = await buildTargets(
+      { targets, delegations },
+      { version: 1, expires: lifetime(name, NOW), signers },
+    );
+    verified.set(name, unwrap(verifyTargets(name, bytes, { root, verified, now: NOW })));
+  }
+  return { roles: verified, unreadable: new Map() };
+}
+
+const ALL = [''];
+const digest = (content: string) => `sha256:${tag(content).sha256}`;
+
+describe('looking up a tag', () => {
+  it('T-26: releases goes before targets, and nobody else speaks for a tag', async () => {
+    const tree = await treeOf({
+      targets: {
+        tags: { both: 'targets', old: 'old' },
+        below: { 'targets/evil': ALL, 'targets/releases': ALL },
+      },
+      'targets/evil': { tags: { both: 'evil', old: 'evil', only: 'evil' } },
+      'targets/releases': { tags: { both: 'releases' } },
+    });
+    expect(lookUpTag(tree, 'both')).toMatchObject({
+      entry: { role: 'targets/releases', digest: digest('releases') },
+    });
+    expect(lookUpTag(tree, 'old')).toMatchObject({
+      entry: { role: 'targets', digest: digest('old') },
+    });
+    expect(lookUpTag(tree, 'only')).toEqual({ kind: 'absent' });
+  });
+
+  it('T-26: a role below releases ends the search as docker’s does, and is not released', async () => {
+    const tree = await treeOf({
+      targets: { tags: { tag: 'targets' }, below: { 'targets/releases': ALL } },
+      'targets/releases': { below: { 'targets/releases/deep': ALL } },
+      'targets/releases/deep': { tags: { tag: 'deep' } },
+    });
+    expect(lookUpTag(tree, 'tag')).toEqual({ kind: 'absent' });
+    expect(inRole(tree, 'targets/releases/deep', 'tag')).toMatchObject({
+      entry: { digest: digest('deep') },
+    });
+  });
+
+  it('T-26: a role speaks only for its paths, cut to its parents’', async () => {
+    const tree = await treeOf({
+      targets: {
+        below: { 'targets/a': ['prod-'], 'targets/none': [], 'targets/releases': ['prod-'] },
+      },
+      'targets/a': {
+        tags: { 'prod-1': 'a', 'dev-1': 'a' },
+        below: { 'targets/a/b': ['', 'prod-eu-', 'dev-'] },
+      },
+      'targets/a/b': { tags: { 'prod-eu-1': 'b', 'prod-us-1': 'b', 'dev-1': 'b' } },
+      'targets/none': { tags: { 'prod-1': 'none' } },
+      'targets/releases': { tags: { 'prod-1': 'r', 'dev-1': 'r' } },
+    });
+    const says = (role: string, name: string) => inRole(tree, role, name).kind;
+    expect([says('targets/a', 'prod-1'), says('targets/a', 'dev-1')]).toEqual(['signed', 'absent']);
+    expect(tree.roles.get('targets/a/b')?.paths).toEqual(['prod-eu-']);
+    expect([
+      says('targets/a/b', 'prod-eu-1'),
+      says('targets/a/b', 'prod-us-1'),
+      says('targets/a/b', 'dev-1'),
+    ]).toEqual(['signed', 'absent', 'absent']);
+    expect(says('targets/none', 'prod-1')).toBe('absent');
+    expect([lookUpTag(tree, 'prod-1').kind, lookUpTag(tree, 'dev-1').kind]).toEqual([
+      'signed',
+      'absent',
+    ]);
+  });
+
+  it('T-26: roles that disagree about a tag are a conflict', async () => {
+    const below = { 'targets/alice': ALL, 'targets/bob': ALL };
+    const tree = await treeOf({
+      targets: { below },
+      'targets/alice': { tags: { same: 'x', other: 'x', alone: 'x' } },
+      'targets/bob': { tags: { same: 'x', other: 'y' } },
+    });
+    const conflict = (name: string) => lookUpByRoles(tree, name, Object.keys(below)).conflict;
+    expect([conflict('same'), conflict('other'), conflict('alone'), conflict('none')]).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('T-26: delegations to a stranger’s child, or twice to one name, are refused', async () => {
+    await expect(treeOf({ targets: { below: { 'targets/a/b': ALL } } })).rejects.toThrow(
+      'targets type metadata invalid: delegation role "targets/a/b" invalid',
+    );
+    await expect(treeOf({ targets: { below: { root: ALL } } })).rejects.toThrow(/invalid/);
+    const role = { ...roleOf('targets/a', [made.hands.alice]), paths: ALL };
+    const file = { version: 1, expires: lifetime('targets', NOW), signers: [made.hands.targets] };
+    const twice = await buildTargets({ targets: new Map(), delegations: [role, role] }, file);
+    expect(verifyTargets('targets', twice, { root, verified: new Map(), now: NOW })).toMatchObject({
+      refusal: { message: 'targets type metadata invalid: delegation role targets/a listed twice' },
+    });
+  });
+
+  it('tags with the names of JavaScript’s own members are tags like any other', async () => {
+    const tree = await treeOf({
+      targets: {
+        tags: Object.fromEntries([
+          ['__proto__', 'x'],
+          ['constructor', 'y'],
+        ]),
+      },
+    });
+    expect(lookUpTag(tree, '__proto__')).toMatchObject({ entry: { digest: digest('x') } });
+    expect(lookUpTag(tree, 'toString')).toEqual({ kind: 'absent' });
+  });
+});
