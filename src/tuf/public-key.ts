@@ -11,11 +11,9 @@ import type { Certificate } from './certificate.ts';
 import { parseCertificate } from './certificate.ts';
 import { invalid, shown } from './trust-data.ts';
 
-/** The kinds of key that Notary knows (dct-protocol 3.2). */
-export type TufKeyType = 'ecdsa' | 'ecdsa-x509' | 'rsa' | 'rsa-x509' | 'ed25519';
-
 /** A key as metadata lists it. */
 export interface TufKey {
+  /** One of Notary's five (dct-protocol 3.2): `ecdsa`, `ecdsa-x509`, `rsa`, `rsa-x509`, `ed25519`; another one never counts. */
   readonly keytype: string;
   /** The base64 text of the public half, as it was listed. */
   readonly public: string;

@@ -20,7 +20,7 @@ const { value } = fc.letrec<{ value: Json }>((tie) => ({
 /** Another formulation: byte strings all the way, ordered as bytes in hex. */
 function independent(json: Json): string {
   if (typeof json === 'string') {
-    return `"${[...json].map((one) => (one === '"' || one === '\\' ? `\\${one}` : one)).join('')}"`;
+    return `"${Array.from(json, (one) => (one === '"' || one === '\\' ? `\\${one}` : one)).join('')}"`;
   }
   if (Array.isArray(json)) return `[${json.map((one: Json) => independent(one)).join(',')}]`;
   if (typeof json === 'object' && json !== null) {
@@ -36,7 +36,11 @@ function independent(json: Json): string {
 
 describe('canonical JSON of Notary', () => {
   it('agrees with an independent formulation', () => {
-    fc.assert(fc.property(value, (json) => notaryCanonical(json) === independent(json)));
+    fc.assert(
+      fc.property(value, (json) => {
+        expect(notaryCanonical(json)).toBe(independent(json));
+      }),
+    );
   });
 
   it('does not depend on the order or spacing in which a document was written', () => {

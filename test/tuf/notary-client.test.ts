@@ -9,11 +9,11 @@ import { suiteScope } from '../support/scope.ts';
 import type { MadeRepository } from '../support/tuf.ts';
 import { GUN, makeRepository, tag } from '../support/tuf.ts';
 
+/** The clients have their own clock. */
+const made = (now = new Date()): Promise<MadeRepository> => makeRepository({ now });
+
 describeWithClients('the real notary client reads what is written here', ['notary'], () => {
   const scope = suiteScope();
-  // The client has its own clock.
-  const made = (given: Parameters<typeof makeRepository>[0] = {}): Promise<MadeRepository> =>
-    makeRepository({ now: new Date(), ...given });
 
   /** Puts a repository where the client caches one, and asks it; the server is nowhere. */
   function notary(
@@ -58,7 +58,7 @@ describeWithClients('the real notary client reads what is written here', ['notar
       const mixed = new Map(files).set(role, other.files.get(role) as Buffer);
       expect((await notary(`mixed-${role}`, mixed, ['list', GUN])).code).not.toBe(0);
     }
-    const expired = await made({ now: new Date(Date.now() - 15 * 86_400_000) });
+    const expired = await made(new Date(Date.now() - 15 * 86_400_000));
     expect((await notary('expired', expired.files, ['list', GUN])).code).not.toBe(0);
   });
 });
@@ -67,7 +67,7 @@ describeWithClients('OpenSSL agrees with what is written here', ['openssl'], () 
   const scope = suiteScope();
 
   it('about the root certificate and the signatures', async () => {
-    const { files } = await makeRepository();
+    const { files } = await made();
     const text = (files.get('root') as Buffer).toString();
     const root = JSON.parse(text) as {
       signed: { keys: Record<string, { keytype: string; keyval: { public: string } }> };

@@ -21,12 +21,14 @@ describe('role names', () => {
     });
     const names = fc.tuple(fc.constantFrom('targets/', 'targets', 'root/', ''), segment);
     fc.assert(
-      fc.property(names, (parts) => isDelegation(parts.join('')) === notarys(parts.join(''))),
+      fc.property(names, (parts) => {
+        expect(isDelegation(parts.join(''))).toBe(notarys(parts.join('')));
+      }),
     );
     fc.assert(
       fc.property(fc.integer({ min: 240, max: 260 }), (length) => {
         const name = `targets/${'a'.repeat(length - 8)}`;
-        return isDelegation(name) === notarys(name);
+        expect(isDelegation(name)).toBe(notarys(name));
       }),
     );
   });

@@ -124,6 +124,7 @@ describe('the metadata swizzler', () => {
     async (role) => {
       const bytes = made.files.get(role) as Buffer;
       const at = fc.nat(bytes.length - 1);
+      const accepted: string[] = [];
       await fc.assert(
         fc.asyncProperty(
           at,
@@ -133,17 +134,18 @@ describe('the metadata swizzler', () => {
             const changed = cut ? bytes.subarray(0, index) : Buffer.from(bytes);
             if (!cut) changed[index] = (changed[index] ?? 0) ^ flip;
             const result = verify(await replaced(made, role, changed));
-            const message = result.ok ? codeFor(role, result) : result.refusal.code;
             // The case of a method is not signed, and Notary does not read it; nothing else may differ.
             const method = /"method":"([a-z]+)"/.exec(bytes.toString());
             const start = (method?.index ?? 0) + 10;
             const inMethod =
               !cut && flip === 0x20 && index >= start && index < start + (method?.[1] ?? '').length;
-            if (!inMethod) expect(message).not.toBe('accepted');
+            if (!inMethod && codeFor(role, result) === 'accepted')
+              accepted.push(`${index} ^ ${flip}`);
           },
         ),
         { numRuns: 150 },
       );
+      expect(accepted).toEqual([]);
     },
   );
 

@@ -43,12 +43,11 @@ function upload(
   });
 }
 
-/** Expects INVALID_UPDATE with this fault and message. */
-function expectFault(result: Step<AcceptedUpdate>, name: string, message: string | RegExp): void {
-  expect(result).toMatchObject({
-    ok: false,
-    refusal: { code: 'INVALID_UPDATE', detail: { Name: name, Error: { Msg: message } } },
-  });
+/** INVALID_UPDATE with this fault and message. */
+function fault(name: string, message: string | RegExp): object {
+  const Msg: unknown = typeof message === 'string' ? message : expect.stringMatching(message);
+  const detail = { Name: name, Error: { Msg } };
+  return { ok: false, refusal: { code: 'INVALID_UPDATE', detail } };
 }
 
 const next = (role: string, hand: Hand, changes: JsonObject = {}): Promise<Buffer> =>
@@ -104,7 +103,9 @@ describe('what an upload to a Notary v1 server has to be', () => {
     });
     expect(at(3649.9).ok).toBe(true);
     expect(at(3651)).toMatchObject({
-      refusal: { message: /unable to retrieve valid leaf certificates/ },
+      refusal: {
+        message: expect.stringMatching(/unable to retrieve valid leaf certificates/) as string,
+      },
     });
   });
 
@@ -145,25 +146,22 @@ describe('what an upload to a Notary v1 server has to be', () => {
   it('replayed to another repository, a publish has no certificate for it', () => {
     const parts = { root: fileOf('root'), targets: fileOf('targets') };
     const result = upload(parts, { gun: 'registry.example.com/team/other', stored: new Map() });
-    expectFault(
-      result,
-      'ErrBadRoot',
-      'could not validate the path to a trusted root: unable to retrieve valid leaf certificates',
+    expect(result).toMatchObject(
+      fault(
+        'ErrBadRoot',
+        'could not validate the path to a trusted root: unable to retrieve valid leaf certificates',
+      ),
     );
   });
 
   it('a root moves by one version at a time, and the first is 1 or 2', async () => {
     const third = await resign(fileOf('root'), { version: 3 }, [made.hands.root]);
-    expectFault(
-      upload({ root: third }),
-      'ErrBadRoot',
-      'Root modifications must increment the version. Current 1, new 3',
+    expect(upload({ root: third })).toMatchObject(
+      fault('ErrBadRoot', 'Root modifications must increment the version. Current 1, new 3'),
     );
     const none = { stored: new Map() };
-    expectFault(
-      upload({ root: third }, none),
-      'ErrBadRoot',
-      'Root modifications must increment the version. Current 1, new 3',
+    expect(upload({ root: third }, none)).toMatchObject(
+      fault('ErrBadRoot', 'Root modifications must increment the version. Current 1, new 3'),
     );
     const second = await next('root', made.hands.root);
     expect(upload({ root: second }).ok).toBe(true);
@@ -172,19 +170,20 @@ describe('what an upload to a Notary v1 server has to be', () => {
 
   it('a root that the old root’s keys did not sign does not replace it', async () => {
     const mine = await makeRepository({ version: 2 });
-    expectFault(
+    expect(
       upload({
         root: mine.files.get('root') as Buffer,
         targets: mine.files.get('targets') as Buffer,
       }),
-      'ErrBadRoot',
-      'could not rotate trust to a new trusted root: failed to validate data with current trusted certificates',
+    ).toMatchObject(
+      fault(
+        'ErrBadRoot',
+        'could not rotate trust to a new trusted root: failed to validate data with current trusted certificates',
+      ),
     );
     const expired = await next('root', made.hands.root, { expires: '2020-01-01T00:00:00Z' });
-    expectFault(
-      upload({ root: expired }),
-      'ErrBadRoot',
-      'root expired at Wed Jan 1 00:00:00 UTC 2020',
+    expect(upload({ root: expired })).toMatchObject(
+      fault('ErrBadRoot', 'root expired at Wed Jan 1 00:00:00 UTC 2020'),
     );
   });
 
@@ -201,72 +200,60 @@ describe('what an upload to a Notary v1 server has to be', () => {
     const both = await rotated(made.hands.root, fresh);
     const targets = await next('targets', stranger);
     expect(upload({ root: both, targets }).ok).toBe(true);
-    expectFault(
-      upload({ root: both }),
-      'ErrBadTargets',
-      'valid signatures did not meet threshold for targets',
+    expect(upload({ root: both })).toMatchObject(
+      fault('ErrBadTargets', 'valid signatures did not meet threshold for targets'),
     );
-    expectFault(
-      upload({ root: await rotated(fresh), targets }),
-      'ErrBadRoot',
-      /^could not rotate trust/,
+    expect(upload({ root: await rotated(fresh), targets })).toMatchObject(
+      fault('ErrBadRoot', /^could not rotate trust/),
     );
-    expectFault(
-      upload({ root: await rotated(made.hands.root), targets }),
-      'ErrBadRoot',
-      /failed to validate integrity of roots$/,
+    expect(upload({ root: await rotated(made.hands.root), targets })).toMatchObject(
+      fault('ErrBadRoot', /failed to validate integrity of roots$/),
     );
   });
 
   it('without any root nothing is accepted', () => {
     const none = { stored: new Map() };
     const message = 'no pre-existing root and no root provided in update.';
-    expectFault(upload({ targets: fileOf('targets') }, none), 'ErrValidation', message);
-    expectFault(upload({}, none), 'ErrValidation', message);
-    expectFault(
-      upload({ root: fileOf('root') }, none),
-      'ErrValidation',
-      'targets must be loaded first',
+    expect(upload({ targets: fileOf('targets') }, none)).toMatchObject(
+      fault('ErrValidation', message),
     );
-    expectFault(
+    expect(upload({}, none)).toMatchObject(fault('ErrValidation', message));
+    expect(upload({ root: fileOf('root') }, none)).toMatchObject(
+      fault('ErrValidation', 'targets must be loaded first'),
+    );
+    expect(
       upload({ root: fileOf('root'), 'targets/alice': fileOf('targets/alice') }, none),
-      'ErrBadTargets',
-      'targets must be loaded first',
-    );
+    ).toMatchObject(fault('ErrBadTargets', 'targets must be loaded first'));
   });
 
   it('targets that a stranger signed, that expired or that nobody delegated to are refused', async () => {
     const forged = await next('targets', stranger);
-    expectFault(
-      upload({ targets: forged }),
-      'ErrBadTargets',
-      'valid signatures did not meet threshold for targets',
+    expect(upload({ targets: forged })).toMatchObject(
+      fault('ErrBadTargets', 'valid signatures did not meet threshold for targets'),
     );
     const flipped = Buffer.from(
       (await next('targets', made.hands.targets)).toString().replace('"length":3', '"length":4'),
     );
-    expectFault(
-      upload({ targets: flipped }),
-      'ErrBadTargets',
-      'valid signatures did not meet threshold for targets',
+    expect(upload({ targets: flipped })).toMatchObject(
+      fault('ErrBadTargets', 'valid signatures did not meet threshold for targets'),
     );
     const unsigned = await resign(fileOf('targets'), { version: 2 }, []);
-    expectFault(upload({ targets: unsigned }), 'ErrBadTargets', 'tuf: data has no signatures');
+    expect(upload({ targets: unsigned })).toMatchObject(
+      fault('ErrBadTargets', 'tuf: data has no signatures'),
+    );
     const old = await next('targets/alice', made.hands.alice, { expires: '2020-01-01T00:00:00Z' });
-    expectFault(upload({ 'targets/alice': old }), 'ErrBadTargets', /^targets\/alice expired at/);
+    expect(upload({ 'targets/alice': old })).toMatchObject(
+      fault('ErrBadTargets', /^targets\/alice expired at/),
+    );
     for (const role of ['targets/none', 'targets/none/deeper', 'targets/alice/deeper']) {
       const file = await next('targets/alice', made.hands.alice);
-      expectFault(
-        upload({ [role]: file }),
-        'ErrBadTargets',
-        `tuf: invalid role ${role}. delegation does not exist`,
+      expect(upload({ [role]: file })).toMatchObject(
+        fault('ErrBadTargets', `tuf: invalid role ${role}. delegation does not exist`),
       );
     }
     const zero = await next('targets', made.hands.targets, { version: 0 });
-    expectFault(
-      upload({ targets: zero }),
-      'ErrBadTargets',
-      'targets type metadata invalid: version cannot be less than one',
+    expect(upload({ targets: zero })).toMatchObject(
+      fault('ErrBadTargets', 'targets type metadata invalid: version cannot be less than one'),
     );
   });
 
@@ -282,12 +269,12 @@ describe('what an upload to a Notary v1 server has to be', () => {
       { version: 1, expires, signers: [stranger] },
     );
     expect(upload({ 'targets/bob': child, targets: parent }).ok).toBe(true);
-    expectFault(upload({ 'targets/bob': child }), 'ErrBadTargets', /delegation does not exist$/);
+    expect(upload({ 'targets/bob': child })).toMatchObject(
+      fault('ErrBadTargets', /delegation does not exist$/),
+    );
     const alice = await next('targets/alice', made.hands.alice);
-    expectFault(
-      upload({ targets: parent, 'targets/alice': alice }),
-      'ErrBadTargets',
-      /delegation does not exist$/,
+    expect(upload({ targets: parent, 'targets/alice': alice })).toMatchObject(
+      fault('ErrBadTargets', /delegation does not exist$/),
     );
   });
 
@@ -298,28 +285,23 @@ describe('what an upload to a Notary v1 server has to be', () => {
       value: { server: { snapshot: { kind: 'kept' }, timestamp: { version: 2 } } },
     });
     const targets = await next('targets', made.hands.targets);
-    expectFault(
-      upload({ targets, snapshot: good }, onlyStamps),
-      'ErrBadSnapshot',
-      /^sha256 checksum for targets did not match: expected [0-9a-f]{64}$/,
+    expect(upload({ targets, snapshot: good }, onlyStamps)).toMatchObject(
+      fault('ErrBadSnapshot', /^sha256 checksum for targets did not match: expected [0-9a-f]{64}$/),
     );
-    expectFault(
-      upload({ snapshot: await next('snapshot', stranger) }),
-      'ErrBadSnapshot',
-      'valid signatures did not meet threshold for snapshot',
+    expect(upload({ snapshot: await next('snapshot', stranger) })).toMatchObject(
+      fault('ErrBadSnapshot', 'valid signatures did not meet threshold for snapshot'),
     );
-    expectFault(
+    expect(
       upload({
         snapshot: await next('snapshot', made.hands.snapshot, { expires: '2020-01-01T00:00:00Z' }),
       }),
-      'ErrBadSnapshot',
-      /^snapshot expired at/,
-    );
+    ).toMatchObject(fault('ErrBadSnapshot', /^snapshot expired at/));
     const bare = await next('snapshot', made.hands.snapshot, { meta: {} });
-    expectFault(
-      upload({ snapshot: bare }),
-      'ErrBadSnapshot',
-      'snapshot type metadata invalid: missing root sha256 checksum information',
+    expect(upload({ snapshot: bare })).toMatchObject(
+      fault(
+        'ErrBadSnapshot',
+        'snapshot type metadata invalid: missing root sha256 checksum information',
+      ),
     );
   });
 
@@ -339,10 +321,8 @@ describe('what an upload to a Notary v1 server has to be', () => {
         },
       },
     });
-    expectFault(
-      upload(parts, { ...none, serverKeys: serverKeys('snapshot') }),
-      'ErrBadRoot',
-      'no  timestamp keys exist on the server',
+    expect(upload(parts, { ...none, serverKeys: serverKeys('snapshot') })).toMatchObject(
+      fault('ErrBadRoot', 'no  timestamp keys exist on the server'),
     );
   });
 
@@ -372,7 +352,9 @@ describe('what an upload to a Notary v1 server has to be', () => {
       role: 'targets',
       bytes,
     }));
-    expectFault(upload({}, { parts: twice }), 'ErrValidation', 'role targets was uploaded twice');
+    expect(upload({}, { parts: twice })).toMatchObject(
+      fault('ErrValidation', 'role targets was uploaded twice'),
+    );
   });
 
   it('an upload of nothing, or of a timestamp only, changes nothing', () => {
@@ -384,10 +366,8 @@ describe('what an upload to a Notary v1 server has to be', () => {
   it('after the last root certificate no update is accepted, and the refusal says why', async () => {
     const late = { now: new Date('2036-11-20T00:00:00Z') };
     const file = await next('targets/alice', made.hands.alice, { expires: '2037-01-01T00:00:00Z' });
-    expectFault(
-      upload({ 'targets/alice': file }, late),
-      'ErrBadRoot',
-      /unable to retrieve valid leaf certificates$/,
+    expect(upload({ 'targets/alice': file }, late)).toMatchObject(
+      fault('ErrBadRoot', /unable to retrieve valid leaf certificates$/),
     );
   });
 
