@@ -27,7 +27,7 @@ export function parseFileMeta(
   const listed = isObject(value) ? value['hashes'] : undefined;
   const hashes = isObject(listed) ? listed : {};
   if (!isObject(value) || hashes['sha256'] === undefined) {
-    return malformed(within, `missing ${shownName(name)} sha256 checksum information`);
+    return malformed(within, `missing ${shown(name)} sha256 checksum information`);
   }
   const sha256 = hexOf(hashes['sha256'], 32);
   const sha512 = hashes['sha512'] === undefined ? null : hexOf(hashes['sha512'], 64);
@@ -35,17 +35,12 @@ export function parseFileMeta(
     const wrong = sha256 === undefined ? 'sha256' : 'sha512';
     return malformed(
       within,
-      `invalid ${shownName(name)} checksum information, ${wrong} checksum invalid`,
+      `invalid ${shown(name)} checksum information, ${wrong} checksum invalid`,
     );
   }
   const { length } = value;
-  if (!isCount(length)) return malformed(within, `expected the length of ${shownName(name)}`);
+  if (!isCount(length)) return malformed(within, `expected the length of ${shown(name)}`);
   return ok({ length, sha256, sha512, custom: value['custom'] ?? null });
-}
-
-/** Names of roles and tags are plain; anything else is quoted and cut. */
-function shownName(name: string): string {
-  return /^[\w./-]{1,64}$/.test(name) ? name : shown(name);
 }
 
 function hexOf(value: Json | undefined, length: number): string | undefined {

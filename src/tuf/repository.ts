@@ -1,5 +1,6 @@
 import type { Refusal, Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
+import { parseEnvelope } from './envelope.ts';
 import { checkFile } from './file-meta.ts';
 import type { Listing } from './listing.ts';
 import { verifyListing } from './listing.ts';
@@ -124,7 +125,9 @@ function verifyOne(
   if (bytes === undefined) return invalid(`${name} trust data unavailable`);
   const listed = checkListed(snapshot, name, bytes);
   if (!listed.ok) return listed;
-  const role = verifyTargets(name, bytes, { root, verified: roles, now });
+  const envelope = parseEnvelope(bytes);
+  if (!envelope.ok) return envelope;
+  const role = verifyTargets(name, envelope.value, { root, verified: roles, now });
   if (!role.ok) return role;
   const version = checkVersion(role.value, seen.get(name) ?? 1);
   return version.ok ? role : version;

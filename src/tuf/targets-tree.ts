@@ -1,6 +1,6 @@
 import type { Refusal, Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
-import { parseEnvelope } from './envelope.ts';
+import type { Envelope } from './envelope.ts';
 import { parentOf } from './role-name.ts';
 import type { Root } from './root.ts';
 import { checkExpiry } from './signed-fields.ts';
@@ -38,16 +38,14 @@ interface TargetsContext {
  */
 export function verifyTargets(
   name: string,
-  bytes: Uint8Array,
+  envelope: Envelope,
   { root, verified, now }: TargetsContext,
 ): Result<TrustedTargets> {
   const delegation = delegationOf(name, root, verified);
   if (!delegation.ok) return delegation;
-  const envelope = parseEnvelope(bytes);
-  if (!envelope.ok) return envelope;
-  const signed = verifyThreshold(envelope.value, delegation.value);
+  const signed = verifyThreshold(envelope, delegation.value);
   if (!signed.ok) return signed;
-  const targets = parseTargets(envelope.value, name);
+  const targets = parseTargets(envelope, name);
   if (!targets.ok) return targets;
   const fresh = now === null ? ok(true) : checkExpiry(targets.value, name, now);
   return fresh.ok ? ok({ ...targets.value, name, paths: delegation.value.paths }) : fresh;

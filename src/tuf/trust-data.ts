@@ -11,7 +11,8 @@ export function malformed(role: string, what: string): Result<never> {
   return invalid(`${role} type metadata invalid: ${what}`);
 }
 
-/** A text from outside, short and printable enough for a message. */
+/** A text from outside, short and printable enough for a message: as it is where it is plain, else quoted and cut. */
 export function shown(text: string): string {
+  if (/^[\w./-]{1,64}$/.test(text)) return text;
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }

@@ -1,3 +1,4 @@
+import { parseEnvelope } from './envelope.ts';
 import type { Result } from '../lib/result.ts';
 import { checkListed } from './repository.ts';
 import { verifyListing } from './listing.ts';
@@ -109,7 +110,10 @@ function checkTargets(
   const load = (role: string): Step<true> => {
     const bytes = stored.get(role)?.bytes;
     if (bytes === undefined || verified.has(role)) return step(true);
-    const loaded = verifyTargets(role, bytes, { root, verified, now: null });
+    const envelope = parseEnvelope(bytes);
+    const loaded = envelope.ok
+      ? verifyTargets(role, envelope.value, { root, verified, now: null })
+      : envelope;
     if (loaded.ok) verified.set(role, loaded.value);
     return loaded.ok ? step(true) : fault('ErrBadTargets', loaded.refusal.message);
   };
@@ -121,8 +125,9 @@ function checkTargets(
       const loaded = load(ancestor);
       if (!loaded.ok) return loaded;
     }
-    const bytes = parts.get(role)?.bytes ?? Buffer.of();
-    const checked = verifyTargets(role, bytes, { root, verified, now });
+    const part = parts.get(role);
+    if (part === undefined) continue;
+    const checked = verifyTargets(role, part.envelope, { root, verified, now });
     if (!checked.ok) return fault('ErrBadTargets', checked.refusal.message);
     verified.set(role, checked.value);
   }
@@ -139,6 +144,7 @@ function checkSnapshot(
   const listing = verifyListing(uploaded.bytes, 'snapshot', root.roles.snapshot, now);
   if (!listing.ok) return fault('ErrBadSnapshot', listing.refusal.message);
   const files = new Map<string, { readonly bytes: Uint8Array }>([...stored, ...parts]);
+  if (!files.has('targets')) return fault('ErrValidation', 'targets must be loaded first');
   for (const [role, { bytes }] of files) {
     if (role === 'snapshot' || role === 'timestamp') continue;
     // A delegation that was removed is still stored, and no longer listed.

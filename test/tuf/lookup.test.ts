@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { unwrap } from '../../src/lib/result.ts';
 import { buildTargets } from '../../src/tuf/build-files.ts';
+import { parseEnvelope } from '../../src/tuf/envelope.ts';
 import { lifetime } from '../../src/tuf/lifetime.ts';
 import { inRole, lookUpByRoles, lookUpTag } from '../../src/tuf/lookup.ts';
 import type { Root } from '../../src/tuf/root.ts';
@@ -39,7 +40,10 @@ async function treeOf(said: Readonly<Record<string, Said>>) {
       { targets, delegations },
       { version: 1, expires: lifetime(name, NOW), signers },
     );
-    verified.set(name, unwrap(verifyTargets(name, bytes, { root, verified, now: NOW })));
+    verified.set(
+      name,
+      unwrap(verifyTargets(name, unwrap(parseEnvelope(bytes)), { root, verified, now: NOW })),
+    );
   }
   return { roles: verified, unreadable: new Map() };
 }
@@ -124,13 +128,19 @@ describe('looking up a tag', () => {
 
   it('T-26: delegations to a stranger’s child, or twice to one name, are refused', async () => {
     await expect(treeOf({ targets: { below: { 'targets/a/b': ALL } } })).rejects.toThrow(
-      'targets type metadata invalid: delegation role "targets/a/b" invalid',
+      'targets type metadata invalid: delegation role targets/a/b invalid',
     );
     await expect(treeOf({ targets: { below: { root: ALL } } })).rejects.toThrow(/invalid/);
     const role = { ...roleOf('targets/a', [made.hands.alice]), paths: ALL };
     const file = { version: 1, expires: lifetime('targets', NOW), signers: [made.hands.targets] };
     const twice = await buildTargets({ targets: new Map(), delegations: [role, role] }, file);
-    expect(verifyTargets('targets', twice, { root, verified: new Map(), now: NOW })).toMatchObject({
+    expect(
+      verifyTargets('targets', unwrap(parseEnvelope(twice)), {
+        root,
+        verified: new Map(),
+        now: NOW,
+      }),
+    ).toMatchObject({
       refusal: { message: 'targets type metadata invalid: delegation role targets/a listed twice' },
     });
   });

@@ -296,6 +296,10 @@ describe('what an upload to a Notary v1 server has to be', () => {
         snapshot: await next('snapshot', made.hands.snapshot, { expires: '2020-01-01T00:00:00Z' }),
       }),
     ).toMatchObject(fault('ErrBadSnapshot', /^snapshot expired at/));
+    const first = { root: fileOf('root'), snapshot: fileOf('snapshot') };
+    expect(upload(first, { stored: new Map() })).toMatchObject(
+      fault('ErrValidation', 'targets must be loaded first'),
+    );
     const bare = await next('snapshot', made.hands.snapshot, { meta: {} });
     expect(upload({ snapshot: bare })).toMatchObject(
       fault(
