@@ -40,7 +40,7 @@ export function define(program: Command, context: Context): void {
 IMAGE is a repository, HOST/NAME:TAG or HOST/NAME@sha256:…; without it, everything that --server
 has is listed, which needs the right to administer.
 
-Types in log dec: allow, deny, scan, summary. In log sig: signature, hold, promotion-intended,
+Types in log dec: allow, deny, deletion, scan, summary. In log sig: signature, hold, promotion-intended,
 promoted, hold-expired, revocation, revocation-undone, exception-used, policy-loaded,
 policy-rejected, key-registered, recovered.
 

@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { messageOf } from '../lib/errors.ts';
+import type { Deleted } from '../log/deletion-event.ts';
+import { deletionPassed } from '../log/deletion-event.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { MEDIA } from '../oci/media-types.ts';
@@ -47,6 +50,12 @@ export async function subjectOfRemoved(gate: Gate, deletion: Deletion): Promise<
   } catch {
     return null;
   }
+}
+
+/** Puts on record, before it is passed on, what a caller has deleted. Throws STORE_UNAVAILABLE: then nothing is deleted. */
+export async function recordDeletion(gate: Gate, what: Deleted, caller: Caller): Promise<void> {
+  const event = deletionPassed(what, caller.name, randomUUID());
+  await gate.ports.store.commit([{ kind: 'event', event }]);
 }
 
 /** Forgets all that stood on a tag that was deleted upstream. */

@@ -119,5 +119,18 @@ describe('a deletion', () => {
       401, 403, 403,
     ]);
     expect(await remove(as('dev'))).toBe(202);
+    // Who had it deleted is on record; what was refused came to nothing.
+    const history = await gate.call(
+      'GET',
+      `/api/v1/history?image=${gate.host}/team/app&type=deletion`,
+      {
+        headers: as('boss'),
+      },
+    );
+    const { events } = JSON.parse(history.text) as { events: readonly object[] };
+    expect(events).toMatchObject([
+      { type: 'deletion', actor: 'dev', tag: '1', data: { kind: 'manifest' } },
+    ]);
+    expect(events).toHaveLength(1);
   });
 });

@@ -9,6 +9,7 @@ import {
 } from '../../src/log/hold-events.ts';
 import { keyRegistered, policyLoaded, policyRejected } from '../../src/log/policy-events.ts';
 import { revocationUndone, revoked } from '../../src/log/revocation-events.ts';
+import { deletionPassed } from '../../src/log/deletion-event.ts';
 import { scanned } from '../../src/log/scan-event.ts';
 import { encodeEvent } from '../../src/store/event-body.ts';
 import type { Revocation } from '../../src/store/store.ts';
@@ -42,6 +43,7 @@ describe('events', () => {
       3,
       'n',
     ),
+    deletionPassed({ repository: repo('app'), kind: 'blob', tag: null, digest: null }, 'a', 'n'),
     scanned(
       {
         // The most that the API takes, each as long as a name may be.

@@ -74,6 +74,8 @@ function whyOf(type: string, data: JsonObject): string {
       return `${policy}, approved by ${text('approvedBy')}: ${text('reason')}`;
     case 'key-registered':
       return `${text('authority')}: ${text('keyType')} key ${short(data['keyId'])}`;
+    case 'deletion':
+      return `${text('kind')}, passed on to the registry`;
     case 'scan':
       return scanOf(data);
     case 'summary':

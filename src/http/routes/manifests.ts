@@ -2,6 +2,7 @@ import { pull } from '../../gate/pull.ts';
 import { refused } from '../../gate/outcome.ts';
 import {
   manifestRemoved,
+  recordDeletion,
   removalRefused,
   removed,
   subjectOfRemoved,
@@ -74,6 +75,10 @@ export async function remove(
   }
   const refusal = removalRefused(gate, r.registry, repository, r.caller);
   if (refusal !== null) return refuse(r, refusal);
+  const kind = blob ? 'blob' : 'manifest';
+  const tag = 'tag' in reference ? reference.tag : null;
+  const digest = deletion?.digest ?? null;
+  await recordDeletion(gate, { repository, kind, tag, digest }, r.caller);
   const subject = deletion === null || blob ? null : await subjectOfRemoved(gate, deletion);
   const { path } = r.route as { path: string };
   const last = 'tag' in reference ? reference.tag : reference.digest;
@@ -85,7 +90,7 @@ export async function remove(
   forget();
   let gone = false;
   try {
-    await pass(r, 'DELETE', `/v2/${path}/${blob ? 'blobs' : 'manifests'}/${last}`, false);
+    await pass(r, 'DELETE', `/v2/${path}/${kind}s/${last}`, false);
     gone = r.response.statusCode >= 200 && r.response.statusCode < 300;
   } finally {
     // And after, for what was asked meanwhile; also where upstream's answer got lost.
