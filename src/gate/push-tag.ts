@@ -7,6 +7,8 @@ import { give } from './give.ts';
 import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
 import { refused, refusedBy, warningOf } from './outcome.ts';
+import { mayRead } from './pull.ts';
+import type { Relayed } from './upstream.ts';
 
 /**
  * Gives one tag to an image, or holds it, as the policy says; refuses what is not trusted. Throws
@@ -36,16 +38,23 @@ export async function pushTag(
   });
 }
 
-/** Whether the tag may be given: an allow, a denial that waits for a signature, or a refusal. */
+/**
+ * Whether the tag may be given: an allow, a denial that waits for a signature, a refusal, or upstream's
+ * own answer to who could not read the evidence because upstream lets them read nothing here.
+ */
 export async function judgeTag(
   gate: Gate,
   pushed: Pushed,
   tag: string,
-): Promise<Decision | Refused> {
+): Promise<Decision | Refused | Relayed> {
   const { registry, repository, digest, caller } = pushed;
   const question = { registry, repository, digest, tag, action: 'push', caller } as const;
   const decision = await gate.evaluator.judge(question);
   if (decision.decision === 'allow') return decision;
+  if (decision.reason.code === 'CANNOT_VERIFY') {
+    const said = await mayRead(gate, pushed, digest).catch(() => null);
+    if (said?.kind === 'relay' && said.status !== 429) return said;
+  }
   if (!waits(gate, pushed, decision))
     return refusedBy(decision, await gate.recording.record(decision, caller));
   if (!registry.upstreamJudges || caller.authorization === null) return decision;

@@ -55,6 +55,22 @@ export async function relayed(
   };
 }
 
+/** The code that clients print for an answer that is not ours (distribution-spec, "Error Codes"). */
+const CODES: Readonly<Record<number, string>> = {
+  401: 'UNAUTHORIZED',
+  403: 'DENIED',
+  404: 'BLOB_UNKNOWN',
+  429: 'TOOMANYREQUESTS',
+};
+
+/** An answer to HEAD with what the client prints that asked by GET: it has no body of its own. */
+export function withBody(answer: Relayed): Relayed {
+  const code = CODES[answer.status] ?? 'UNKNOWN';
+  const message = `the registry behind the gate answered ${answer.status}`;
+  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`);
+  return { ...answer, headers: { ...answer.headers, 'content-type': 'application/json' }, body };
+}
+
 /** Reads a body up to a bound; a longer one is upstream's fault and is dropped, not buffered (T-59). */
 export async function readBounded(
   body: Dispatcher.ResponseData['body'],

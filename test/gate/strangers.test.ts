@@ -51,6 +51,40 @@ describe('what strangers get', () => {
     }
   });
 
+  it('is upstream’s own answer, and no word of what is trusted or governed here', async () => {
+    const gate = await attacked({ policy: 'blobs: linked' });
+    const made = image('private\n');
+    await pushImage(gate.url, 'team/app', made);
+    expect((await gate.sign('team/app', made.digest)).status).toBe(201);
+    const other = image('unknown\n');
+    gate.fault((request, response) => {
+      const stranger = request.headers.authorization !== as('ci').authorization;
+      if (stranger) response.setHeader('www-authenticate', 'Basic realm="x"');
+      if (stranger) answerError(response, 401, 'UNAUTHORIZED', 'log in');
+      return stranger;
+    });
+    const blobs = [made, other].flatMap((one) => [...one.blobs.keys()]);
+    for (const who of [as('ci'), as('dev')]) {
+      const answers = new Set<string>();
+      for (const repository of ['team/app', 'elsewhere/app'])
+        for (const digest of blobs) {
+          const target = `/v2/${repository}/blobs/${digest}`;
+          const { status, code, headers } = await gate.call('GET', target, { headers: who });
+          answers.add(`${status} ${code} ${headers['www-authenticate']}`);
+        }
+      for (const { mediaType, manifest } of [made, other]) {
+        const { status, code, headers } = await gate.call('PUT', '/v2/team/app/manifests/1', {
+          headers: { ...who, 'content-type': mediaType },
+          body: manifest,
+        });
+        answers.add(`${status} ${code} ${headers['www-authenticate']}`);
+      }
+      if (who.authorization === as('dev').authorization)
+        expect([...answers]).toEqual(['401 UNAUTHORIZED Basic realm="x"']);
+      else expect(answers.size).toBeGreaterThan(1);
+    }
+  });
+
   it('is no room in memory: a manifest is not read before the right to push it (T-59)', async () => {
     const gate = await attacked({ access: ACCESS });
     let read = 0;

@@ -5,7 +5,7 @@ import { algorithmOf, digestOf, isDigest } from '../../oci/digest.ts';
 import { essence } from '../../oci/manifest.ts';
 import { MANIFEST_ACCEPT } from '../../oci/media-types.ts';
 import type { Caller } from '../caller.ts';
-import { header, readBounded, relayed, unavailable } from '../upstream-answer.ts';
+import { header, readBounded, relayed, unavailable, withBody } from '../upstream-answer.ts';
 import type { HeadAnswer, ManifestAnswer, Relayed, Stored } from '../upstream.ts';
 import type { Wire } from './wire.ts';
 
@@ -43,7 +43,10 @@ export async function headManifest(
   caller: Caller,
 ): Promise<HeadAnswer> {
   const response = await ask(wire, 'HEAD', path, reference, caller);
-  if (response.statusCode !== 200) return withBody(await otherThan200(response));
+  if (response.statusCode !== 200) {
+    const answer = await otherThan200(response);
+    return answer.kind === 'relay' ? withBody(answer) : answer;
+  }
   await response.body.dump();
   const claimed = header(response, 'docker-content-digest');
   if (claimed !== undefined && isDigest(claimed)) return { kind: 'found', digest: claimed };
@@ -116,20 +119,4 @@ async function otherThan200(
     return relayed(response);
   await response.body.dump();
   throw unavailable(`answered ${response.statusCode} for a manifest`);
-}
-
-/** The code that clients print for an answer that is not ours (distribution-spec, "Error Codes"). */
-const CODES: Readonly<Record<number, string>> = {
-  401: 'UNAUTHORIZED',
-  403: 'DENIED',
-  429: 'TOOMANYREQUESTS',
-};
-
-/** An answer to HEAD has no body, but the client that asked by GET prints one. */
-function withBody<T extends { readonly kind: string }>(answer: T | Relayed): T | Relayed {
-  if (answer.kind !== 'relay' || !('status' in answer)) return answer;
-  const code = CODES[answer.status] ?? 'UNKNOWN';
-  const message = `the registry behind the gate answered ${answer.status}`;
-  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message }] })}\n`);
-  return { ...answer, headers: { ...answer.headers, 'content-type': 'application/json' }, body };
 }
