@@ -11,7 +11,7 @@ import { evidenceSource, rememberingPayloads } from './evidence.ts';
 import { LastFindings } from './last-findings.ts';
 import type { GatePorts, GateRegistry } from './ports.ts';
 import { readerOf } from './reader.ts';
-import { holdsForAll, keyText, standsOnTrouble, VerdictCache } from './verdicts.ts';
+import { ALLOW_TTL, holdsForAll, keyText, standsOnTrouble, VerdictCache } from './verdicts.ts';
 import type { VerdictKey } from './verdicts.ts';
 
 /** What is to be judged, for whom. */
@@ -104,15 +104,17 @@ export class Evaluator {
         return same;
       }
     }
+    // From before the first look: a slow registry must not make what it said then count for longer.
+    const end = this.#ports.now().getTime() + ALLOW_TTL;
     const findings = await this.#findings(governing, question);
     const decision = this.#decide(governing, question, findings);
     if (standsOnTrouble(decision)) {
       const last = this.#last.get(key, governing.policy.authGrace, epoch);
       return last === undefined ? decision : this.#decide(governing, question, last);
     }
-    this.verdicts.set(key, decision, epoch);
+    this.verdicts.set(key, decision, epoch, end);
     const pulled = this.#decide(governing, { ...question, action: 'pull', tag: null }, findings);
-    if (pulled.decision === 'allow') this.verdicts.set(byDigest, pulled, epoch);
+    if (pulled.decision === 'allow') this.verdicts.set(byDigest, pulled, epoch, end);
     if (holdsForAll(decision)) {
       this.#last.set(key, findings, epoch);
       await this.#onAllow(question.repository, question.digest);

@@ -181,6 +181,12 @@ async function pullArtifact(
   const answer = await registry.upstream.manifest(path, tag, caller);
   if (answer.kind === 'relay') return answer;
   if (answer.kind === 'absent') return unknown(request, tag);
+  if (gate.evaluator.govern(registry, repository) === null) {
+    // Nothing is served where no policy governs, by whatever name it is asked for.
+    const question = { ...request, digest: answer.digest, tag, action: 'pull' } as const;
+    const none = await gate.evaluator.judge(question);
+    return hide(gate, request, refusedBy(none, await gate.recording.record(none, caller)));
+  }
   const serve = { kind: 'serve', manifest: answer, warning: null } as const;
   // Content under a digest does not change: to check megabytes again at every HEAD would be a lever (T-59).
   const known = await gate.artifacts.known(repository, answer.digest);

@@ -26,8 +26,8 @@ export interface RememberedVerdict {
   readonly usableUntil: number;
 }
 
-/** Evidence can change behind our back (a signature deleted in the registry directly): bounds in ms. */
-const ALLOW_TTL = 60_000;
+/** Evidence can change behind our back (a signature deleted in the registry directly): bounds in ms, from when it began to be read. */
+export const ALLOW_TTL = 60_000;
 const DENY_TTL = 3_000;
 /** Verdicts that are remembered of one digest: tags are the client's to invent. */
 const OF_SUBJECT = 256;
@@ -74,8 +74,8 @@ export class VerdictCache {
   }
 
   /**
-   * Keeps a verdict, no longer than `end` (ms) where its evidence was read for another before. Refused
-   * are those that stand on "could not find out": trouble is never a verdict (T-57).
+   * Keeps a verdict, no longer than `end` (ms), which is counted from when its evidence began to be
+   * read, for this question or for another before. Refused are those that stand on "could not find out": trouble is never a verdict (T-57).
    */
   set(key: VerdictKey, decision: Decision, epoch: number, end = Infinity): void {
     const subject = subjectText(key.repository, key.digest);

@@ -68,6 +68,19 @@ describe('a signature artifact', () => {
     expect((await get('latest')).status).toBe(403);
   });
 
+  it('is not read where no policy governs, by its tag as little as by its digest', async () => {
+    const gate = await attacked();
+    const made = buildImage();
+    await pushImage(gate.registry, 'elsewhere/app', made);
+    const { headers } = await gate.signBehind('elsewhere/app', made.digest);
+    const tag = `${made.digest.replace(':', '-')}.sig`;
+    for (const reference of [tag, String(headers['docker-content-digest'])]) {
+      const answer = await gate.call('GET', `/v2/elsewhere/app/manifests/${reference}`);
+      expect([reference, answer.status]).toEqual([reference, 403]);
+      expect(answer.text).toContain('no policy governs it');
+    }
+  });
+
   it('that is revoked by its digest is not read by it', async () => {
     const gate = await attacked({ policy: 'push: allow' });
     const made = image('signed\n');

@@ -46,6 +46,33 @@ describe('what a gate remembers', () => {
     expect(await manifest(gate, 'GET', made.digest)).toBe(503);
   });
 
+  it('T-02: counts for a minute from when the registry was asked, however slowly it answered', async () => {
+    const gate = await attacked();
+    const made = image('slow\n');
+    await pushImage(gate.registry, 'team/slow', made, '1');
+    await gate.signBehind('team/slow', made.digest);
+    let gone = false;
+    gate.fault((request, response) => {
+      if (request.url?.endsWith('.sig') !== true) return false;
+      if (gone) {
+        response.writeHead(404).end();
+        return true;
+      }
+      gate.later(50_000);
+      return false;
+    });
+    expect(await manifest(gate, 'GET', '1', 'team/slow')).toBe(200);
+    gone = true;
+    gate.later(8000);
+    expect(await manifest(gate, 'GET', '1', 'team/slow')).toBe(200);
+    gate.later(3000);
+    for (const reference of ['1', made.digest])
+      expect([reference, await manifest(gate, 'GET', reference, 'team/slow')]).toEqual([
+        reference,
+        403,
+      ]);
+  });
+
   it('T-55: falls with a key at the next request, by tag, by digest and by index, and after a restart', async () => {
     const { gate, made } = await warm();
     const child = image('child\n');
