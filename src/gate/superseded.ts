@@ -4,6 +4,7 @@ import { splitRepository } from '../oci/reference.ts';
 import type { Caller } from './caller.ts';
 import type { Gate } from './gate.ts';
 import type { GateRegistry } from './ports.ts';
+import { unavailable } from './upstream-answer.ts';
 
 /** What is to be deleted, where, and by whom. */
 export interface Deletion {
@@ -38,6 +39,10 @@ export async function supersededRemoved(gate: Gate, deletion: Deletion): Promise
     );
     await answer.body.dump();
     if (answer.statusCode === 401 || answer.statusCode === 403) return false;
+    // "Not there" may be what a registry says to strangers: it changes nothing that is known here.
+    if (answer.statusCode === 404) return true;
+    if (answer.statusCode === 429 || answer.statusCode >= 500)
+      throw unavailable(`answered ${answer.statusCode} to a deletion`);
     // A registry that deletes nothing (405) keeps what nobody can reach by name; that is no failure.
     await gate.artifacts.forget(repository, digest);
     gate.manifests.delete(repository, digest);

@@ -39,6 +39,9 @@ export const CHALLENGE = {
 
 /** The registry that a Host header names, or a refusal with 421: one service, no other names. */
 export function registryFor(ports: HttpPorts, request: IncomingMessage): GateRegistry | Refused {
+  const twice = repeatedHeader(request.rawHeaders);
+  if (twice !== undefined)
+    return refused('REQUEST_INVALID', `expected one ${twice} header, found several`);
   const header = request.headers.host ?? '';
   const host = parseHost(header);
   const found = host.ok
@@ -47,6 +50,21 @@ export function registryFor(ports: HttpPorts, request: IncomingMessage): GateReg
   if (found !== undefined) return found;
   const known = ports.registries.map((one) => one.host).join(', ');
   return refused('WRONG_HOST', `expected a request for ${known}, found Host ${quote(header)}`);
+}
+
+/**
+ * Host or Authorization where a request has it twice (RFC 9112 section 3.2): a proxy before the service
+ * may have looked at the other one.
+ */
+function repeatedHeader(raw: readonly string[]): string | undefined {
+  const seen = new Set<string>();
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = (raw[at] ?? '').toLowerCase();
+    if (name !== 'host' && name !== 'authorization') continue;
+    if (seen.has(name)) return name;
+    seen.add(name);
+  }
+  return undefined;
 }
 
 /** Who asks. A wrong password is refused; no credentials at all make `anonymous`. */

@@ -251,6 +251,29 @@ describe('deleting what a fallback index was', () => {
     expect((await gate.call('GET', at(TAG), { headers: ci })).body.equals(two)).toBe(true);
   });
 
+  it('is done only where the registry says so: its trouble is not, and what it hides stays known', async () => {
+    const gate = await attacked();
+    const [a, b] = [await pushed(gate, 'a'), await pushed(gate, 'b')];
+    const old = indexOf(a);
+    await pushFallback(gate, 'team/app', SUBJECT, old);
+    await pushFallback(gate, 'team/app', SUBJECT, indexOf(a, b));
+    for (const [status, expected] of [
+      [429, 503],
+      [500, 503],
+      [404, 202],
+    ] as const) {
+      gate.fault((request, response) => {
+        if (request.method === 'DELETE') response.writeHead(status).end();
+        return request.method === 'DELETE';
+      });
+      expect([status, await remove(gate, digestOf(old))]).toEqual([status, expected]);
+      expect((await gate.call('GET', at(digestOf(old)))).status).toBe(200);
+    }
+    gate.fault(null);
+    expect(await remove(gate, digestOf(old))).toBe(202);
+    expect((await gate.call('GET', at(digestOf(old)))).status).toBe(404);
+  });
+
   it('reaches no index that came here in another way, whatever tag it is pushed under later', async () => {
     const gate = await attacked({ policy: 'push: allow' });
     const child: TestImage = buildImage({

@@ -49,6 +49,20 @@ describe('the server', () => {
       );
       expect([line, statusesOf(answer)]).toEqual([line, [421]]);
     }
+    // Of two, a proxy on the way may have looked at the other one.
+    const host = `Host: ${gate.host}\r\n`;
+    for (const lines of [
+      `${host}Host: evil.example.com\r\n`,
+      `${host}hOST: ${gate.host}\r\n`,
+      `${host}Authorization: Basic eDp5\r\nauthorization: Basic eDp6\r\n`,
+    ])
+      for (const path of ['/v2/', `/v2/team/app/manifests/${signed.digest}`, '/api/v1/holds']) {
+        const answer = await sendRaw(
+          gate.url,
+          `GET ${path} HTTP/1.1\r\n${lines}Connection: close\r\n\r\n`,
+        );
+        expect([lines, path, statusesOf(answer)]).toEqual([lines, path, [400]]);
+      }
     expect(statusesOf(await sendRaw(gate.url, 'GET /v2/ HTTP/1.1\r\n\r\n'))).toEqual([400]);
     expect(await by(gate.host, `/v2/team/app/manifests/${signed.digest}`)).toBe(200);
     expect(await by(gate.host.toUpperCase(), '/v2/team/app/manifests/signed')).toBe(200);
