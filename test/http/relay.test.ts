@@ -129,6 +129,34 @@ describe('what streams through the gate', () => {
     await until('the log line', () => gate.logs().includes('"aborted":true'));
   });
 
+  it('T-70: keeps nobody else from beginning, however many uploads never end', async () => {
+    const gate = await attacked();
+    gate.fault((incoming, response) => {
+      incoming.resume();
+      if (incoming.method !== 'PATCH') response.end('{"name":"team/app","tags":[]}');
+      return true;
+    });
+    const uploads = Array.from({ length: 140 }, () => {
+      const target = `${gate.url}/v2/team/app/blobs/uploads/1`;
+      const sent = request(target, { method: 'PATCH', agent: false });
+      sent.on('error', () => undefined).write('the beginning');
+      return sent;
+    });
+    let arrived = 0;
+    await until('as many uploads as there is room for', () => {
+      arrived += gate.asked().filter((line) => line.startsWith('PATCH')).length;
+      return arrived >= 128;
+    });
+    for (const [method, target] of [
+      ['GET', '/v2/'],
+      ['GET', '/v2/team/app/tags/list'],
+      ['HEAD', BLOB],
+      ['POST', '/v2/team/app/blobs/uploads/'],
+    ] as const)
+      expect([target, (await gate.call(method, target)).status]).toEqual([target, 200]);
+    for (const sent of uploads) sent.destroy();
+  });
+
   it('ends upstream where the client goes away, in a download and in an upload', async () => {
     const gate = await attacked();
     let gone = 0;

@@ -32,15 +32,18 @@ export class Wire {
   readonly #storage: Storage;
   readonly #small: Pool;
   readonly #streams: Pool;
+  readonly #answers: Pool;
   readonly #authorised: Authorised;
   readonly #blobs: BlobStreams;
   readonly #complaints: Complaints;
 
   constructor(options: UpstreamOptions) {
     this.origin = options.origin;
-    // Separate pools: a hundred slow blob streams must not keep manifests waiting.
+    // Separate pools: a hundred slow blob streams must not keep manifests waiting, nor the ping that
+    // every client begins with, lists and the starts of uploads (T-70).
     this.#small = openPool(options, 64);
     this.#streams = openPool(options, 128);
+    this.#answers = openPool(options, 64);
     this.#storage = new Storage(options.storage ?? []);
     this.#authorised = new Authorised(options);
     this.#blobs = new BlobStreams(options);
@@ -101,10 +104,12 @@ export class Wire {
    * answer like others.
    */
   async stream(given: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
-    const request: PooledRequest = { ...given, pool: this.#streams };
+    const { method, path, body } = given;
+    const isLong = body !== undefined || (method === 'GET' && readsBlob(method, path));
+    const request: PooledRequest = { ...given, pool: isLong ? this.#streams : this.#answers };
     try {
       const response = await this.#authorised.send(request, caller);
-      const follow = isRedirect(response.statusCode) && readsBlob(given.method, given.path);
+      const follow = isRedirect(response.statusCode) && readsBlob(method, path);
       return follow ? await this.#follow(request, response, caller) : response;
     } catch (error) {
       throw this.#complaints.about(error);
@@ -124,7 +129,7 @@ export class Wire {
   /** Drops all connections. */
   async close(): Promise<void> {
     this.#blobs.close();
-    const pools = [this.#small.destroy(), this.#streams.destroy()];
+    const pools = [this.#small, this.#streams, this.#answers].map((pool) => pool.destroy());
     await Promise.all([...pools, this.#storage.close(), this.#authorised.close()]);
   }
 
