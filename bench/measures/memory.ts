@@ -22,6 +22,9 @@ export const memory: Measure = {
     const registry = await startDockerRegistry(join(folder, 'registry'));
     const gate = await openGate(join(folder, 'site'), registry.url);
     try {
+      // A second start finds the source compiled by the first, as a published package brings it.
+      await gate.service.stop();
+      await gate.service.start();
       const pid = processWith(`--listen\0${gate.service.host}`);
       const file = join(folder, 'blob');
       const digest = writeBlob(file, MB);
