@@ -12,23 +12,20 @@ import type { HeadAnswer, Relayed } from './upstream.ts';
 /** How long upstream's yes to one credential, repository and action is remembered, ms. */
 const YES_FOR = 60_000;
 
-/** When upstream was asked what it said last. */
-interface Said {
-  readonly yes: boolean;
-  readonly at: number;
-}
-
 /**
  * Whether a caller may do something in a repository, before any policy is looked at, so that a
  * refusal tells nothing to strangers. Where the gate has identities its own `access` rules answer;
  * else upstream does, by letting the caller's own credential in.
  */
 export class Authoriser {
-  readonly #ports: GatePorts;
-  readonly #said = new LRUCache<string, Said>({ max: 50_000 });
+  readonly #ports: Pick<GatePorts, 'access' | 'now'>;
+  /** When upstream was asked what it said yes to, and no. */
+  readonly #yes = new LRUCache<string, number>({ max: 50_000 });
+  // Apart, so that a flood of invented credentials pushes out nobody's yes.
+  readonly #no = new LRUCache<string, number>({ max: 10_000 });
   readonly #flights = new SingleFlight<HeadAnswer>();
 
-  constructor(ports: GatePorts) {
+  constructor(ports: Pick<GatePorts, 'access' | 'now'>) {
     this.#ports = ports;
   }
 
@@ -82,15 +79,17 @@ export class Authoriser {
     if (answer.kind === 'relay' && answer.status === 429) return;
     const key = pullKey(caller, repository);
     // An answer that was overtaken by a later one counts no more: else a slow yes would undo a no.
-    if ((this.#said.get(key)?.at ?? 0) > asked) return;
+    if (Math.max(this.#yes.get(key) ?? 0, this.#no.get(key) ?? 0) > asked) return;
     // "Not there" is no yes: many registries say so to whoever may not know that it is.
-    this.#said.set(key, { yes: answer.kind === 'found', at: asked });
+    const [said, other] = answer.kind === 'found' ? [this.#yes, this.#no] : [this.#no, this.#yes];
+    said.set(key, asked);
+    other.delete(key);
   }
 
   #saidYes(key: string, caller: Caller, within: number): boolean {
-    const last = this.#said.get(key);
+    const last = this.#yes.get(key);
     const now = this.#ports.now().getTime();
-    if (last?.yes !== true || now - last.at >= within) return false;
+    if (last === undefined || now - last >= within) return false;
     return caller.expiresAt === undefined || now < caller.expiresAt;
   }
 }

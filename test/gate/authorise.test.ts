@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { createAccess } from '../../src/gate/access.ts';
+import { Authoriser } from '../../src/gate/authorise.ts';
+import type { Caller } from '../../src/gate/caller.ts';
+import { openUpstream } from '../../src/gate/http-upstream.ts';
+import { unwrap } from '../../src/lib/result.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseReference } from '../../src/oci/reference.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import { buildImage, pushImage } from '../support/image.ts';
 import { tarLayer } from '../support/tar.ts';
-import { answerError } from '../support/wire-server.ts';
+import { answerError, startWireServer } from '../support/wire-server.ts';
 
 const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MINUTE = 60_000;
@@ -114,5 +121,44 @@ describe('a registry that judges its own callers', () => {
     expect(await pull('boss')).toBe(503);
     gate.later(MINUTE);
     expect(await pull('ci')).toBe(503);
+  });
+});
+
+describe('what is remembered of upstream’s answers', () => {
+  it('is not pushed out by a flood of credentials that upstream does not know', async () => {
+    const wire = await startWireServer((_, response) => void response.writeHead(401).end());
+    const upstream = openUpstream({ origin: wire.url, passCredentials: true });
+    try {
+      const registry = { host: 'a.test', aliases: [], upstream, upstreamJudges: true };
+      const { repository } = unwrap(parseReference('a.test/team/app'));
+      const authoriser = new Authoriser({
+        access: createAccess([], false),
+        now: () => new Date(1),
+      });
+      const caller = (credentialKey: string): Caller => ({
+        name: 'anonymous',
+        authenticated: false,
+        authorization: null,
+        credentialKey,
+        loopback: false,
+      });
+      const reference = digestOf(Buffer.from('x'));
+      const found = { kind: 'found', digest: reference } as const;
+      authoriser.note(found, caller('known'), repository, 1);
+      for (let n = 0; n < 60_000; n++)
+        authoriser.note({ kind: 'absent' }, caller(`invented ${n}`), repository, 1);
+      const ask = async (who: string): Promise<string> =>
+        (await authoriser.upstreamAllows(registry, repository, reference, caller(who), 0)).kind;
+      expect(await ask('known')).toBe('known');
+      expect(wire.seen).toEqual([]);
+      expect(await ask('invented 59999')).toBe('relay');
+      // A no of the same credential counts at once, and a yes that was asked for before it no more.
+      authoriser.note({ kind: 'absent' }, caller('known'), repository, 3);
+      authoriser.note(found, caller('known'), repository, 2);
+      expect(await ask('known')).toBe('relay');
+    } finally {
+      await upstream.close();
+      await wire.stop();
+    }
   });
 });
