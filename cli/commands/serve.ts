@@ -44,6 +44,8 @@ async function run(options: Options, context: Context): Promise<void> {
   const log = processLogger(logLevel);
   for (const warning of config.warnings) log.warn({ warning }, 'configuration');
   const service = await startService(config, { log, version: packageVersion() });
+  // Before it says that it is ready: whoever hears that may end it at once.
+  const end = stopped();
   const output = context.output();
   const url = service.urls[0] ?? '';
   output.result(
@@ -51,7 +53,7 @@ async function run(options: Options, context: Context): Promise<void> {
     `countersign ready on ${url}`,
   );
   if (service.caFile !== null) output.note(`clients trust it by ${service.caFile}`);
-  await stopped();
+  await end;
   output.note('stopping: letting running requests finish');
   await service.close();
   log.flush();
