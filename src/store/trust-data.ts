@@ -1,0 +1,134 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+
+/** A file of a Notary v1 repository, byte for byte as it was signed. */
+export interface TrustFile {
+  /** `root`, `targets`, `targets/<name>`, `snapshot` or `timestamp`. */
+  readonly role: string;
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A file as it is kept. */
+export interface StoredTrustFile extends TrustFile {
+  /** Lower-case hex SHA-256 of the bytes. */
+  readonly sha256: string;
+  /** Milliseconds since the epoch. */
+  readonly storedAt: number;
+}
+
+/**
+ * What one key said in a file that was verified when it was published: that a tag is a digest. Kept
+ * after the tag has moved on: a digest once trusted may stay so (`digests: any`).
+ */
+export interface SignedEntry {
+  readonly role: string;
+  readonly tag: string;
+  readonly digest: Digest;
+  /** The key that signed the role's file: lower-case hex SHA-256 of its SubjectPublicKeyInfo. */
+  readonly keyId: string;
+}
+
+/** As {@link SignedEntry}, with the publish that brought it: a later one that only repeats it changes nothing. */
+export interface StoredEntry extends SignedEntry {
+  /** Milliseconds since the epoch. */
+  readonly publishedAt: number;
+}
+
+/** A key of the server's own, for one repository. */
+export interface ServerKey {
+  /** Notary's key id, as roots list it. */
+  readonly id: string;
+  readonly repository: Repository;
+  readonly role: 'snapshot' | 'timestamp';
+  readonly algorithm: 'ed25519' | 'ecdsa';
+  /** As TUF writes it (`keyval.public`, base64). */
+  readonly publicKey: string;
+  /** The private half as a compact JWE under the master key; never anything else. */
+  readonly sealed: string;
+  readonly createdAt: number;
+  /** When it signed first; `null`: it is still to be listed by a root. */
+  readonly usedAt: number | null;
+}
+
+/** One line of the changefeed (dct-protocol 1.5). */
+export interface TrustChange {
+  /** Dense from 1 over all repositories, unless imported; the consumers' cursor. */
+  readonly id: number;
+  readonly repository: Repository;
+  /** Of the timestamp; 0 for a deletion. */
+  readonly version: number;
+  /** Hex SHA-256 of the timestamp; empty for a deletion. */
+  readonly sha256: string;
+  readonly category: 'update' | 'deletion';
+  readonly time: number;
+}
+
+/** The root that a repository is held to, and the newest version of each role that was believed under it. Outlives deletion. */
+export interface TrustPin {
+  readonly root: Uint8Array;
+  readonly seen: ReadonlyMap<string, number>;
+}
+
+/** Changes to trust data; each is atomic with the others of its commit. */
+export type TrustWrite =
+  /**
+   * Stores files, all or none: fails the list with STORE_CONFLICT where a file of the role with the
+   * same or a later version is there. Where a timestamp is among them, one change is added to the feed.
+   */
+  | {
+      readonly kind: 'trust-files';
+      readonly repository: Repository;
+      readonly files: readonly TrustFile[];
+    }
+  /** Remembers who signed what; what is there already keeps its time. */
+  | {
+      readonly kind: 'trust-entries';
+      readonly repository: Repository;
+      readonly entries: readonly SignedEntry[];
+    }
+  /** Sets the pin; versions in `seen` never go down. */
+  | { readonly kind: 'trust-pin'; readonly repository: Repository; readonly pin: TrustPin }
+  /** Deletes the files (not pin, keys or entries), with a deletion in the feed if there were any. */
+  | { readonly kind: 'trust-delete'; readonly repository: Repository }
+  /** Forgets pin, versions and entries: an administrator accepts another root. Raises the trust revision. */
+  | { readonly kind: 'trust-reset'; readonly repository: Repository }
+  | { readonly kind: 'server-key'; readonly key: ServerKey }
+  /** Notes that keys have signed. */
+  | { readonly kind: 'server-key-used'; readonly ids: readonly string[] }
+  /** Replaces the sealed halves: the master key was changed. Fails with STORE_CONFLICT for an id that is not there. */
+  | {
+      readonly kind: 'server-key-sealed';
+      readonly keys: readonly Pick<ServerKey, 'id' | 'repository' | 'sealed'>[];
+    }
+  /** Takes over a feed of another server with its ids, which consumers hold; the same id again must say the same. */
+  | { readonly kind: 'trust-changes'; readonly changes: readonly TrustChange[] };
+
+/** Questions to trust data; each is answered from one consistent state. */
+export interface TrustReads {
+  /** The newest file of each role, by role; empty where the repository has none. */
+  trustFiles(repository: Repository): Promise<ReadonlyMap<string, StoredTrustFile>>;
+  /** One file, also an old one, by version or by hash; `null` where there is none. */
+  trustFile(
+    repository: Repository,
+    role: string,
+    which: { readonly version: number } | { readonly sha256: string },
+  ): Promise<StoredTrustFile | null>;
+  /** Repositories that have files or a pin, in order, after the given one; at most 1000. */
+  trustRepositories(after: Repository | null): Promise<readonly Repository[]>;
+  trustPin(repository: Repository): Promise<TrustPin | null>;
+  /** Who said of a digest that it is a tag (at most 1000, the newest first). */
+  trustEntries(repository: Repository, digest: Digest): Promise<readonly StoredEntry[]>;
+  /** The server's keys of a repository, the oldest first; `null`: of all, at most 1000 after the given id. */
+  serverKeys(repository: Repository | null, after?: string): Promise<readonly ServerKey[]>;
+  /**
+   * The feed, oldest first, at most 1000: those with an id above `after`; or, with `before`, the last
+   * ones below it (`null`: the very last).
+   */
+  trustChanges(query: {
+    readonly repository: Repository | null;
+    readonly limit: number;
+    readonly after?: number;
+    readonly before?: number | null;
+  }): Promise<readonly TrustChange[]>;
+}

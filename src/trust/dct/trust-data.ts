@@ -1,0 +1,17 @@
+import type { Result } from '../../lib/result.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { StoredEntry } from '../../store/trust-data.ts';
+import type { TrustedRepository } from '../../tuf/repository.ts';
+
+/** A repository's Notary v1 metadata as evidence. */
+export interface TrustData {
+  /**
+   * What is signed now: verified from the root that the repository is held to, and not older than what
+   * was seen; or why it cannot be believed. Its timestamp is the server's own and proves no freshness.
+   */
+  readonly current: Result<TrustedRepository>;
+  /** Who said of a digest, now or before, that it is a tag here. */
+  entriesOf(digest: Digest): Promise<readonly StoredEntry[]>;
+  /** When an entry that stands now was published first (ms), as far as it is on record. */
+  publishedAt(role: string, tag: string, digest: Digest): Promise<number | null>;
+}
