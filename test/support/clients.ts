@@ -36,6 +36,12 @@ const CLIENTS = {
   // The first on PATH: 28 where a machine has it beside Debian's 20.10.
   docker: { package: 'docker.io', places: onPath('docker') },
   'docker-20': { package: 'docker.io', places: onPath('docker'), generation: '20.' },
+  // The last generation with content trust.
+  'docker-28': {
+    package: 'docker-cli (sid)',
+    places: () => [...onPath('docker')(), ...cached('docker-cli-sid', 'docker')()],
+    generation: '28.',
+  },
   dockerd: { package: 'docker.io', places: onPath('dockerd'), root: true },
   // Of Debian's newest release: engine, its containerd and CLI, whatever their version is by now.
   'docker-new': { package: 'docker-cli (sid)', places: cached('docker-cli-sid', 'docker') },
@@ -69,6 +75,7 @@ const CLIENTS = {
   curl: { package: 'curl', places: onPath('curl') },
   openssl: { package: 'openssl', places: onPath('openssl') },
   notary: { package: 'notary', places: onPath('notary') },
+  'notary-server': { package: 'notary', places: onPath('notary-server') },
 } as const satisfies Record<string, Row>;
 
 /** The name of a program that suites ask for. */

@@ -83,7 +83,7 @@ export interface Service {
 }
 
 /**
- * Starts `countersign serve` over plain HTTP on a free loopback port and waits until it is ready.
+ * Starts `countersign serve` over plain HTTP (with `tls` also TLS) on a free loopback port and waits until it is ready.
  * `upstream` as on the command line, or `config` as the text of a configuration file, with the
  * listening address left to this function.
  */
@@ -96,12 +96,15 @@ export async function startService(
     readonly name?: string;
     /** `127.0.0.1:PORT`, where a suite has to know the name before. */
     readonly host?: string;
+    /** Serves TLS too, as `tls` of `config` says. */
+    readonly tls?: boolean;
   } = {},
 ): Promise<Service> {
   const host = options.host ?? `127.0.0.1:${await freePort()}`;
   const url = `http://${host}`;
   const name = options.name ?? 'service';
-  const args = ['serve', '--listen', host, '--http'];
+  const args = ['serve', '--listen', host];
+  if (options.tls !== true) args.push('--http');
   args.push('--data', join(site.folder, `${name}-data`), '--policies', site.policies);
   if (options.upstream !== undefined) args.push('--upstream', options.upstream);
   if (options.config !== undefined) {

@@ -10,6 +10,8 @@ import { mustRun, run } from './run.ts';
 
 /** A docker engine of a suite's own: its socket, data and credentials are in one folder. */
 export interface Dockerd {
+  /** Where it listens, as DOCKER_HOST names it. */
+  readonly address: string;
   /** Runs a docker command against it; `client` chooses the CLI's generation. */
   docker(args: readonly string[], options?: { readonly client?: ClientName }): Promise<Ran>;
   /** Makes a small image under `name`, with `content` in it so that its digest is its own. */
@@ -73,6 +75,7 @@ export async function startDockerd(
     60_000,
   );
   return {
+    address: socket,
     docker,
     makeImage: async (name, content) => {
       const root = join(folder, 'rootfs');
