@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -31,6 +31,14 @@ const onPath = (name: string) => (): string[] =>
     join(dir, name),
   );
 const cached = (folder: string, name: string) => (): string[] => [join(cache, folder, name)];
+
+/** Debian keeps PostgreSQL's programs in a folder per version, off PATH; the newest first. */
+const ofPostgres = (name: string) => (): string[] => {
+  const home = '/usr/lib/postgresql';
+  const versions = existsSync(home) ? readdirSync(home) : [];
+  versions.sort((a, b) => Number(b) - Number(a));
+  return [...versions.map((version) => join(home, version, 'bin', name)), ...onPath(name)()];
+};
 
 const CLIENTS = {
   // The first on PATH: 28 where a machine has it beside Debian's 20.10.
@@ -76,6 +84,11 @@ const CLIENTS = {
   openssl: { package: 'openssl', places: onPath('openssl') },
   notary: { package: 'notary', places: onPath('notary') },
   'notary-server': { package: 'notary', places: onPath('notary-server') },
+  'notary-signer': { package: 'notary', places: onPath('notary-signer') },
+  postgres: { package: 'postgresql', places: ofPostgres('postgres') },
+  initdb: { package: 'postgresql', places: ofPostgres('initdb') },
+  psql: { package: 'postgresql', places: ofPostgres('psql') },
+  pg_dump: { package: 'postgresql', places: ofPostgres('pg_dump') },
 } as const satisfies Record<string, Row>;
 
 /** The name of a program that suites ask for. */

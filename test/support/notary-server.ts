@@ -1,0 +1,164 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import type { TestAuthority } from './certificates.ts';
+import { makeAuthority } from './certificates.ts';
+import type { Child } from './child.ts';
+import { freePort, startChild, waitFor } from './child.ts';
+import { clientPath } from './clients.ts';
+import { SERVER_POSTGRES, SIGNER_POSTGRES } from './notary-schema.ts';
+import type { Postgres } from './postgres.ts';
+
+/** The passphrase under the alias that the signer seals new keys with, and the alias. */
+export const SIGNER_PASSPHRASE = { alias: 'timestamp_1', passphrase: 'a passphrase of the signer' };
+
+/** A running notary-server 0.7.0 with TLS. */
+export interface NotaryServer {
+  /** `127.0.0.1:PORT`. */
+  readonly host: string;
+  /** `https://127.0.0.1:PORT`. */
+  readonly url: string;
+  /** The authority behind its certificate, PEM; also as `ca.pem` in its folder. */
+  readonly ca: string;
+  /** The databases, where it has any. */
+  readonly databases: { readonly server: string; readonly signer: string } | null;
+  /** Ends server and signer; the database stays. */
+  stop(): Promise<void>;
+}
+
+/** Where a notary-server keeps files and keys. */
+export interface NotaryServerOptions {
+  /** In databases of this PostgreSQL, with a notary-signer; else in memory, Ed25519 keys included. */
+  readonly postgres?: Postgres;
+  /** What the signer makes; `ecdsa` where nothing is said. */
+  readonly keyAlgorithm?: 'ecdsa' | 'ed25519';
+  /** Its own port, so that something else can listen there afterwards. */
+  readonly port?: number;
+  /** Whose certificate it shows; a new one where nothing is said. */
+  readonly authority?: TestAuthority;
+}
+
+/** Starts it under `folder`; with PostgreSQL also notary-signer, each with a database of its own. */
+export async function startNotaryServer(
+  folder: string,
+  options: NotaryServerOptions = {},
+): Promise<NotaryServer> {
+  mkdirSync(folder, { recursive: true });
+  const authority = options.authority ?? makeAuthority();
+  for (const [name, text] of Object.entries({ ...authority.server, ca: authority.ca })) {
+    writeFileSync(join(folder, `${name}.pem`), text);
+  }
+  const { postgres, keyAlgorithm = 'ecdsa' } = options;
+  const databases = postgres === undefined ? null : await makeDatabases(postgres);
+  const signer =
+    databases === null ? null : await startSigner(folder, databases.signer, authority.ca);
+  const host = `127.0.0.1:${options.port ?? (await freePort())}`;
+  const config = {
+    server: {
+      http_addr: host,
+      tls_key_file: join(folder, 'key.pem'),
+      tls_cert_file: join(folder, 'cert.pem'),
+    },
+    trust_service:
+      signer === null
+        ? { type: 'local' }
+        : {
+            type: 'remote',
+            hostname: '127.0.0.1',
+            port: `${signer.port}`,
+            tls_ca_file: join(folder, 'ca.pem'),
+            key_algorithm: keyAlgorithm,
+          },
+    storage:
+      databases === null
+        ? { backend: 'memory' }
+        : { backend: 'postgres', db_url: `${databases.server}?sslmode=disable` },
+    logging: { level: 'error' },
+  };
+  const file = join(folder, 'notary-server.json');
+  writeFileSync(file, JSON.stringify(config));
+  const child = startChild(clientPath('notary-server'), ['-config', file]);
+  const url = `https://${host}`;
+  await waitFor(child, 'notary-server', () => healthy(url, authority.ca));
+  return {
+    host,
+    url,
+    ca: authority.ca,
+    databases,
+    stop: async () => {
+      await child.stop();
+      await signer?.child.stop();
+    },
+  };
+}
+
+let made = 0;
+
+async function makeDatabases(postgres: Postgres): Promise<{ server: string; signer: string }> {
+  made += 1;
+  const [server, signer] = [`notaryserver_${made}`, `notarysigner_${made}`];
+  await postgres.sql('postgres', `CREATE DATABASE ${server};`);
+  await postgres.sql('postgres', `CREATE DATABASE ${signer};`);
+  await postgres.sql(server, SERVER_POSTGRES);
+  await postgres.sql(signer, SIGNER_POSTGRES);
+  return { server: postgres.url(server), signer: postgres.url(signer) };
+}
+
+async function startSigner(
+  folder: string,
+  database: string,
+  ca: string,
+): Promise<{ readonly child: Child; readonly port: number }> {
+  const port = await freePort();
+  const web = await freePort();
+  const { alias, passphrase } = SIGNER_PASSPHRASE;
+  const file = join(folder, 'notary-signer.json');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      server: {
+        http_addr: `127.0.0.1:${web}`,
+        grpc_addr: `127.0.0.1:${port}`,
+        tls_cert_file: join(folder, 'cert.pem'),
+        tls_key_file: join(folder, 'key.pem'),
+      },
+      logging: { level: 'error' },
+      storage: {
+        backend: 'postgres',
+        db_url: `${database}?sslmode=disable`,
+        default_alias: alias,
+      },
+    }),
+  );
+  const child = startChild(clientPath('notary-signer'), ['-config', file], {
+    env: { [`NOTARY_SIGNER_${alias.toUpperCase()}`]: passphrase },
+  });
+  await waitFor(child, 'notary-signer', () => listens(port, ca));
+  return { child, port };
+}
+
+/** True once a TLS handshake on the port gets an answer of any kind. */
+function listens(port: number, ca: string): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const asked = request({ host: '127.0.0.1', port, ca, agent: false }, (answer) => {
+      answer.resume();
+      resolve(true);
+    });
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ECONNREFUSED' ? undefined : true);
+    });
+    asked.end();
+  });
+}
+
+/** True once the server says that itself, its database and its signer are well. */
+function healthy(url: string, ca: string): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const asked = request(`${url}/_notary_server/health`, { ca, agent: false }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200 ? true : undefined);
+    });
+    asked.on('error', () => resolve(undefined));
+    asked.end();
+  });
+}
