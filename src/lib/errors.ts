@@ -206,6 +206,26 @@ export const ERRORS = {
     'UNSUPPORTED',
     'Notary v1 metadata is older than what was seen before.',
   ),
+  NO_TRUST_DATA: row(
+    404,
+    1,
+    'UNSUPPORTED',
+    'The trust server has no trust data for the repository.',
+  ),
+  NO_TRUST_SERVICE: row(404, 2, 'UNSUPPORTED', 'The server has no Notary v1 service.'),
+  NO_SIGNING_KEY: row(
+    403,
+    1,
+    'UNSUPPORTED',
+    'None of the keys that may sign in the repository is in the key store.',
+  ),
+  TRUST_UPDATE_REFUSED: row(400, 1, 'UNSUPPORTED', 'The trust server refused new trust data.'),
+  TRUST_UPDATE_CONFLICT: row(
+    409,
+    3,
+    'UNSUPPORTED',
+    'Others kept publishing to the same repository; nothing was changed.',
+  ),
   // files a person writes
   POLICY_INVALID: row(400, 2, 'UNSUPPORTED', 'A policy file does not load.'),
   CONFIG_INVALID: row(400, 2, 'UNSUPPORTED', 'The configuration does not load.'),
