@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { decide } from '../policy/decide.ts';
 import type { Action, Decision } from '../policy/decision.ts';
-import { askedBy } from '../policy/match.ts';
+import { askedOf, isSettled } from '../policy/match.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
@@ -88,8 +88,7 @@ export class Evaluator {
     const governing = this.govern(question.registry, question.repository);
     // What no evidence can change is not worth a question to the registry, and holds while it is down.
     const first = this.#decide(governing, question, []);
-    const settled = ['REVOKED', 'NO_POLICY', 'OFF', 'EXCEPTION'].includes(first.reason.code);
-    if (settled || governing === null) {
+    if (governing === null || isSettled(first)) {
       this.verdicts.set(key, first, epoch);
       return first;
     }
@@ -134,18 +133,13 @@ export class Evaluator {
   }
 
   async #findings(governing: Governing, question: Question): Promise<readonly Finding[]> {
-    const asked = askedBy(governing);
-    const names = new Set(asked.authorities);
-    const wanted = new Set(asked.formats);
-    const authorities = this.#ports.authorities().filter((authority) => names.has(authority.name));
+    const asked = askedOf(governing, this.#ports.authorities(), this.#ports.formats);
     const source = rememberingPayloads(
       evidenceSource(question.registry, question.repository, question.caller),
     );
     const subject = { repository: question.repository, digest: question.digest };
     const found = await Promise.all(
-      this.#ports.formats
-        .filter((format) => wanted.has(format.name))
-        .map((format) => format.verify(subject, source, authorities)),
+      asked.formats.map((format) => format.verify(subject, source, asked.authorities)),
     );
     return found.flat();
   }

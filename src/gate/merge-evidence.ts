@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/manifest.ts';
-import { askedBy } from '../policy/match.ts';
+import { askedOf } from '../policy/match.ts';
 import type { EvidenceSource, SignatureFormat, StoredArtifact } from '../trust/format.ts';
 import { rememberingPayloads } from './evidence.ts';
 import type { Gate } from './gate.ts';
@@ -25,8 +25,9 @@ export function signerOf(
   formats: readonly SignatureFormat[] = gate.ports.formats,
 ): (one: OneEvidence) => Promise<string | null> {
   const governing = gate.evaluator.govern(registry, repository);
-  const names = new Set(governing === null ? [] : askedBy(governing).authorities);
-  const authorities = gate.ports.authorities().filter((one) => names.has(one.name));
+  // Of whatever format: one that no rule asks for now may be asked for after the next edit.
+  const authorities =
+    governing === null ? [] : askedOf(governing, gate.ports.authorities(), formats).authorities;
   const reading = rememberingPayloads(source);
   return async (one) => {
     if (authorities.length === 0) return null;

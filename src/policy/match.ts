@@ -1,7 +1,8 @@
 import { CountersignError } from '../lib/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import { repositoryOf, splitRepository } from '../oci/reference.ts';
-import type { FormatName } from '../trust/format.ts';
+import type { Authority, FormatName, SignatureFormat } from '../trust/format.ts';
+import type { Decision } from './decision.ts';
 import { compareSpecificity, literalFront, matchesPattern } from './pattern.ts';
 import type { Governing, Judging, Pattern, Policy, PolicySet } from './policy.ts';
 
@@ -98,4 +99,28 @@ export function askedBy(governing: Governing): Asked {
     authorities: [...new Set(rules.flatMap((rule) => rule.by))],
     bindsTag: policies.some((policy) => policy.bindTag),
   };
+}
+
+/** The formats and authorities that bear on a repository, of those that there are. */
+export interface AskedOf {
+  readonly formats: readonly SignatureFormat[];
+  readonly authorities: readonly Authority[];
+}
+
+/** As {@link askedBy}, with the verifiers and the keys themselves: what evidence is looked for by. */
+export function askedOf(
+  governing: Governing,
+  authorities: readonly Authority[],
+  formats: readonly SignatureFormat[],
+): AskedOf {
+  const asked = askedBy(governing);
+  return {
+    formats: formats.filter(({ name }) => asked.formats.includes(name)),
+    authorities: authorities.filter(({ name }) => asked.authorities.includes(name)),
+  };
+}
+
+/** True for a decision taken without evidence that no evidence can change: none is worth looking for. */
+export function isSettled({ reason }: Decision): boolean {
+  return ['REVOKED', 'NO_POLICY', 'OFF', 'EXCEPTION'].includes(reason.code);
 }

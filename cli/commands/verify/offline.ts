@@ -11,7 +11,7 @@ import type { Reference, Repository } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
-import { askedBy, govern } from '../../../src/policy/match.ts';
+import { askedOf, govern, isSettled } from '../../../src/policy/match.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
 import { FORMATS, isEvidenceTag } from '../../../src/trust/formats.ts';
@@ -66,10 +66,8 @@ async function judge(
   const subject = { action: 'pull', repository, digest, tag, revocations: [] } as const;
   const first = decide(governing, subject, [], now);
   // What no evidence can change is not worth a question to the registry.
-  if (governing === null || ['OFF', 'EXCEPTION'].includes(first.reason.code)) return first;
-  const asked = askedBy(governing);
-  const authorities = policies.authorities.filter(({ name }) => asked.authorities.includes(name));
-  const formats = FORMATS.filter(({ name }) => asked.formats.includes(name));
+  if (governing === null || isSettled(first)) return first;
+  const { authorities, formats } = askedOf(governing, policies.authorities, FORMATS);
   const source = client.evidence(image.path);
   const read = async (): Promise<readonly Finding[]> => {
     const found = formats.map((format) =>
