@@ -34,6 +34,8 @@ export interface NotaryServerOptions {
   readonly keyAlgorithm?: 'ecdsa' | 'ed25519';
   /** Its own port, so that something else can listen there afterwards. */
   readonly port?: number;
+  /** Only repositories below one of these may be published. */
+  readonly prefixes?: readonly string[];
   /** Whose certificate it shows; a new one where nothing is said. */
   readonly authority?: TestAuthority;
 }
@@ -74,6 +76,7 @@ export async function startNotaryServer(
         ? { backend: 'memory' }
         : { backend: 'postgres', db_url: `${databases.server}?sslmode=disable` },
     logging: { level: 'error' },
+    ...(options.prefixes === undefined ? {} : { repositories: { gun_prefixes: options.prefixes } }),
   };
   const file = join(folder, 'notary-server.json');
   writeFileSync(file, JSON.stringify(config));

@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePort, startChild, waitFor } from './child.ts';
+import { freePort } from './child.ts';
 import type { TestAuthority } from './certificates.ts';
 import { makeAuthority } from './certificates.ts';
-import { clientPath } from './clients.ts';
 import type { Service, Site } from './countersign.ts';
 import { createSite, startService } from './countersign.ts';
+import { startNotaryServer } from './notary-server.ts';
+import type { Postgres } from './postgres.ts';
 import type { TrustHttp } from './trust-http.ts';
 import { trustHttp } from './trust-http.ts';
 
@@ -31,11 +32,19 @@ export interface TrustServer {
 
 /** How a trust server differs from the usual one. */
 export interface TrustServerOptions {
-  /** The registry whose images are signed, `HOST:PORT`; another than the trust server's own origin. */
-  readonly registry: string;
+  /** The registry whose images are signed, `HOST:PORT`; ours without one is its own registry. */
+  readonly registry?: string;
   /** Only repositories below one of these may be published. */
   readonly prefixes?: readonly string[];
+  /** The databases of the original; without, it keeps all in memory. */
+  readonly postgres?: Postgres;
 }
+
+// What docker and notary check by themselves is the suite's subject: the gate says nothing.
+const UNJUDGED = `version: 1
+policies:
+  - { name: unjudged, images: ["**"], mode: "off" }
+`;
 
 /** Starts one of either kind under `folder`. */
 export async function startTrustServer(
@@ -46,13 +55,10 @@ export async function startTrustServer(
   mkdirSync(folder, { recursive: true });
   const authority = makeAuthority();
   const host = `127.0.0.1:${await freePort()}`;
-  for (const [name, text] of Object.entries({ ...authority.server, ca: authority.ca })) {
-    writeFileSync(join(folder, `${name}.pem`), text);
-  }
   const url = `https://${host}`;
   const http = trustHttp(url, authority.ca);
   const start = kind === 'countersign' ? startOurs : startTheirs;
-  const { ours, stop } = await start(folder, host, http, options);
+  const { ours, stop } = await start(folder, host, authority, options);
   return { kind, host, url, authority, http, ours, stop };
 }
 
@@ -61,17 +67,23 @@ type Started = Pick<TrustServer, 'ours' | 'stop'>;
 async function startOurs(
   folder: string,
   host: string,
-  _http: TrustHttp,
+  authority: TestAuthority,
   { registry }: TrustServerOptions,
 ): Promise<Started> {
+  for (const [name, text] of Object.entries(authority.server)) {
+    writeFileSync(join(folder, `${name}.pem`), text);
+  }
   const site = createSite(join(folder, 'site'));
+  site.policy(UNJUDGED);
   const service = await startService(site, {
     host,
     tls: true,
     config: () =>
       [
         `tls: { cert: ${join(folder, 'cert.pem')}, key: ${join(folder, 'key.pem')} }`,
-        `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "http://${registry}" }]`,
+        registry === undefined
+          ? `registries: [{ host: "${host}", upstream: embedded }]`
+          : `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "http://${registry}" }]`,
         '',
       ].join('\n'),
   });
@@ -83,40 +95,17 @@ async function startOurs(
   };
 }
 
-/** Debian's notary-server with its storage and keys in memory. */
 async function startTheirs(
   folder: string,
   host: string,
-  http: TrustHttp,
-  { prefixes }: TrustServerOptions,
+  authority: TestAuthority,
+  { prefixes, postgres }: TrustServerOptions,
 ): Promise<Started> {
-  const file = join(folder, 'notary-server.json');
-  writeFileSync(
-    file,
-    JSON.stringify({
-      server: {
-        http_addr: host,
-        tls_key_file: join(folder, 'key.pem'),
-        tls_cert_file: join(folder, 'cert.pem'),
-      },
-      trust_service: { type: 'local' },
-      storage: { backend: 'memory' },
-      logging: { level: 'error' },
-      ...(prefixes === undefined ? {} : { repositories: { gun_prefixes: prefixes } }),
-    }),
-  );
-  const child = startChild(clientPath('notary-server'), ['-config', file]);
-  await waitFor(child, 'notary-server', async () => {
-    try {
-      return (await http.call('GET', '/v2/')).status === 200 ? true : undefined;
-    } catch {
-      return undefined;
-    }
+  const { stop } = await startNotaryServer(folder, {
+    authority,
+    port: Number(host.split(':')[1]),
+    ...(prefixes === undefined ? {} : { prefixes }),
+    ...(postgres === undefined ? {} : { postgres }),
   });
-  return {
-    ours: null,
-    stop: async () => {
-      await child.stop();
-    },
-  };
+  return { ours: null, stop };
 }

@@ -60,3 +60,16 @@ export async function startTrustStage(
       }),
   };
 }
+
+/** Starts a trust server of the kind that clients find at the registry's own host; returns that host. */
+export async function startSameOrigin(
+  scope: Scope,
+  kind: TrustServerKind,
+  { registry }: TrustGround,
+  folder: string,
+): Promise<string> {
+  const server = scope.own(await startTrustServer(join(folder, kind), kind, {}));
+  if (kind === 'countersign') return server.host;
+  const route = (path: string): string => (path.includes('/_trust/') ? server.url : registry.url);
+  return scope.own(await startTrustWire(server.authority, route)).host;
+}
