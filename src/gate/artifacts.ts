@@ -4,24 +4,14 @@ import { Mutex } from '../lib/single-flight.ts';
 import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { parseFallbackTag } from '../oci/referrers.ts';
 import type { ArtifactRecord, Store } from '../store/store.ts';
+import type { EvidenceTag } from '../trust/evidence-tag.ts';
+import { evidenceTag } from '../trust/evidence-tag.ts';
 import type { EvidenceSource, SignatureFormat } from '../trust/format.ts';
 
 /** From how many bytes on artifacts wait for a lane to be read in, and how many lanes there are. */
 const LARGE = 1024 * 1024;
 const LANES = 4;
-
-/** What a tag is that holds evidence: a format's signatures, or the list of a digest's referrers. */
-export type ArtifactTag =
-  | { readonly kind: 'signature'; readonly subject: Digest; readonly format: SignatureFormat }
-  | {
-      readonly kind: 'index';
-      /** `null` where the tag holds only half of the digest (sha512). */
-      readonly subject: Digest | null;
-      /** How the digest of its subject begins. */
-      readonly prefix: string;
-    };
 
 /**
  * Signature artifacts: what may always be pushed and read, and never counts as an image. They are
@@ -47,13 +37,8 @@ export class Artifacts {
   }
 
   /** What an artifact tag speaks for; `null` for every other tag. */
-  tagged(tag: string): ArtifactTag | null {
-    for (const format of this.#formats) {
-      const subject = format.subjectOfTag(tag);
-      if (subject !== null) return { kind: 'signature', subject, format };
-    }
-    const fallback = parseFallbackTag(tag);
-    return fallback === null ? null : { kind: 'index', ...fallback };
+  tagged(tag: string): EvidenceTag | null {
+    return evidenceTag(tag, this.#formats);
   }
 
   /** What a digest of this repository was checked to be, or `null`. Throws STORE_UNAVAILABLE. */

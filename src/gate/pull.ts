@@ -8,7 +8,7 @@ import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
 import { readFallbackIndex } from '../trust/referrers/fallback-index.ts';
 import type { Caller } from './caller.ts';
-import type { ArtifactTag } from './artifacts.ts';
+import type { EvidenceTag } from '../trust/evidence-tag.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Question } from './evaluate.ts';
 import type { Gate } from './gate.ts';
@@ -174,7 +174,7 @@ async function pullArtifact(
   gate: Gate,
   request: PullRequest,
   tag: string,
-  claimed: ArtifactTag,
+  claimed: EvidenceTag,
 ): Promise<PullOutcome> {
   const { registry, repository, caller } = request;
   const { path } = splitRepository(repository);

@@ -1,6 +1,6 @@
 import type { EvidenceSource } from '../trust/format.ts';
 import { splitRepository } from '../oci/reference.ts';
-import type { ArtifactTag } from './artifacts.ts';
+import type { EvidenceTag } from '../trust/evidence-tag.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { PushOutcome, Pushed } from './give.ts';
@@ -10,7 +10,7 @@ import { signerOf } from './merge-evidence.ts';
 import { refused } from './outcome.ts';
 import { pushFallbackIndex } from './push-referrers.ts';
 
-type SignatureTag = Extract<ArtifactTag, { kind: 'signature' }>;
+type SignatureTag = Extract<EvidenceTag, { kind: 'signature' }>;
 
 /** A push under a tag that holds evidence: it needs no signature, but must be what it claims to be. */
 export function pushArtifact(
@@ -18,7 +18,7 @@ export function pushArtifact(
   holds: Holds,
   pushed: Pushed,
   tag: string,
-  claimed: ArtifactTag,
+  claimed: EvidenceTag,
 ): Promise<PushOutcome> {
   return claimed.kind === 'signature'
     ? pushSignatures(gate, holds, pushed, tag, claimed)

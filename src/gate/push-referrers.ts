@@ -9,7 +9,7 @@ import {
   readFallbackIndex,
   writeFallbackIndex,
 } from '../trust/referrers/fallback-index.ts';
-import type { ArtifactTag } from './artifacts.ts';
+import type { EvidenceTag } from '../trust/evidence-tag.ts';
 import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { PushOutcome, Pushed } from './give.ts';
@@ -18,7 +18,7 @@ import type { Holds } from './hold.ts';
 import { bestFirst, keptEntries, newEntries } from './join-referrers.ts';
 import { refused } from './outcome.ts';
 
-type IndexTag = Extract<ArtifactTag, { kind: 'index' }>;
+type IndexTag = Extract<EvidenceTag, { kind: 'index' }>;
 
 /**
  * A push of the list of a digest's referrers under its fallback tag: it needs no signature, counts as

@@ -1,6 +1,6 @@
 import { systemClock } from '../lib/time.ts';
-import { parseFallbackTag } from '../oci/referrers.ts';
 import { cosignFormat } from './cosign/cosign.ts';
+import { evidenceTag } from './evidence-tag.ts';
 import type { SignatureFormat } from './format.ts';
 
 /** Every signature format that can sign and verify. A new one is a folder beside this file and a line here. */
@@ -13,7 +13,5 @@ export function formatByName(name: string): SignatureFormat | undefined {
 
 /** True for tags that hold signatures or lists of referrers: what stands there is nobody's image. */
 export function isEvidenceTag(tag: string): boolean {
-  return (
-    parseFallbackTag(tag) !== null || FORMATS.some((format) => format.subjectOfTag(tag) !== null)
-  );
+  return evidenceTag(tag, FORMATS) !== null;
 }
