@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { EvidenceSource } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
 import type { GateRegistry } from './ports.ts';
+import { refusedToSay } from './upstream-answer.ts';
 
 /**
  * Reads a repository's evidence from upstream with the rights of the caller (or the gate's own).
@@ -21,12 +21,7 @@ export function evidenceSource(
     async manifest(reference) {
       const answer = await upstream.manifest(path, reference, caller);
       if (answer.kind === 'absent') return null;
-      if (answer.kind === 'relay') {
-        throw new CountersignError(
-          'UPSTREAM_UNAVAILABLE',
-          `the registry answered ${answer.status} when asked for signatures`,
-        );
-      }
+      if (answer.kind === 'relay') throw refusedToSay(answer, 'signatures');
       return { bytes: answer.bytes, mediaType: answer.mediaType };
     },
     blob: (digest, maxBytes) => upstream.blob(path, digest, maxBytes, caller),

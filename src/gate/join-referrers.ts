@@ -1,4 +1,3 @@
-import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { mapParallel } from '../lib/parallel.ts';
 import type { Result } from '../lib/result.ts';
@@ -14,6 +13,7 @@ import { evidenceSource } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { Pushed } from './give.ts';
 import { signerOf } from './merge-evidence.ts';
+import { refusedToSay } from './upstream-answer.ts';
 
 /** Questions to upstream under way at a time while an index is joined. */
 const WIDTH = 8;
@@ -46,12 +46,7 @@ export async function newEntries(
     async (entry): Promise<Result<NewEntry | null>> => {
       const { digest } = entry.descriptor;
       const answer = await gate.fetcher.fetch(registry, repository, digest, caller);
-      if (answer.kind === 'relay') {
-        throw new CountersignError(
-          'UPSTREAM_UNAVAILABLE',
-          `the registry answered ${answer.status} when asked for a referrer`,
-        );
-      }
+      if (answer.kind === 'relay') throw refusedToSay(answer, 'a referrer');
       if (answer.kind === 'absent') return ok(null);
       const parsed = parseManifest(answer.bytes, answer.mediaType);
       if (!parsed.ok) return parsed;

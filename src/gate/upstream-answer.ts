@@ -24,6 +24,14 @@ export function unavailable(why: string, cause?: unknown): CountersignError {
   );
 }
 
+/** The error for an upstream that refused (401, 403, 429, …) what a verdict needs: that is "could not find out", never "there is none" (T-57). */
+export function refusedToSay({ status }: Relayed, what: string): CountersignError {
+  return new CountersignError(
+    'UPSTREAM_UNAVAILABLE',
+    `the registry answered ${status} when asked for ${what}`,
+  );
+}
+
 /** One value of a response header; `undefined` when absent or repeated. */
 export function header(response: Dispatcher.ResponseData, name: string): string | undefined {
   const value = response.headers[name];
