@@ -1,6 +1,6 @@
 import { CountersignError } from '../lib/errors.ts';
-import { isCount, isObject, parseJson } from '../lib/json.ts';
 import { unwrap } from '../lib/result.ts';
+import { basicAuthorization, parseTokenAnswer, TOKEN_ANSWER_BYTES } from './authorization.ts';
 import type { Challenge } from './challenge.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Credential, CredentialSource } from './credentials.ts';
@@ -24,10 +24,7 @@ interface Token {
   readonly expires: number;
 }
 
-const TOKEN_BYTES = 256 * 1024;
-const TOKEN_TEXT = /^[A-Za-z0-9\-._~+/]+=*$/;
-// The token specification's default, and a margin for clocks and for the way there.
-const DEFAULT_SECONDS = 60;
+/** A margin for clocks and for the way there. */
 const MARGIN_MS = 5000;
 const CLIENT_ID = 'countersign';
 
@@ -75,11 +72,11 @@ export function createAuthorizer(options: {
         : await transport.send({
             method: 'GET',
             url: tokenUrl(url, service, scope, known?.username),
-            headers: known === null ? {} : { authorization: basic(known) },
+            headers: known === null ? {} : { authorization: basicAuthorization(known) },
             signal,
           });
     if (answer.status !== 200) throw await refusalOf(answer, `a token for ${host}`);
-    return readToken(await answer.read(TOKEN_BYTES), host);
+    return readToken(await answer.read(TOKEN_ANSWER_BYTES), host);
   };
 
   const tokenFor = async (wanted: Challenge, scopes: readonly string[]): Promise<string> => {
@@ -100,7 +97,7 @@ export function createAuthorizer(options: {
     if (challenge === undefined) return undefined;
     if (challenge.scheme === 'bearer') return tokenFor(challenge, scopes);
     const known = await login();
-    return known?.kind === 'password' ? basic(known) : undefined;
+    return known?.kind === 'password' ? basicAuthorization(known) : undefined;
   };
 
   return {
@@ -119,10 +116,6 @@ export function createAuthorizer(options: {
   };
 }
 
-function basic(login: Extract<Credential, { kind: 'password' }>): string {
-  return `Basic ${Buffer.from(`${login.username}:${login.password}`, 'utf8').toString('base64')}`;
-}
-
 function tokenUrl(
   realm: URL,
   service: string | undefined,
@@ -137,16 +130,12 @@ function tokenUrl(
 }
 
 function readToken(bytes: Uint8Array, host: string): Token {
-  const parsed = parseJson(bytes, { maxBytes: TOKEN_BYTES });
-  const body = parsed.ok && isObject(parsed.value) ? parsed.value : {};
-  const text = body['token'] ?? body['access_token'];
-  if (typeof text !== 'string' || !TOKEN_TEXT.test(text)) {
+  const token = parseTokenAnswer(bytes);
+  if (token === null) {
     throw new CountersignError(
       'UPSTREAM_INVALID',
       `expected a token from the token server of ${host}, found something else`,
     );
   }
-  const seconds = body['expires_in'];
-  const life = isCount(seconds) && seconds > 0 ? seconds : DEFAULT_SECONDS;
-  return { header: `Bearer ${text}`, expires: Date.now() + life * 1000 - MARGIN_MS };
+  return { header: token.header, expires: Date.now() + token.seconds * 1000 - MARGIN_MS };
 }

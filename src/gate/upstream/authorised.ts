@@ -1,4 +1,5 @@
 import type { Dispatcher, Pool } from 'undici';
+import { basicAuthorization } from '../../oci/authorization.ts';
 import type { Caller } from '../caller.ts';
 import { header } from '../upstream-answer.ts';
 import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
@@ -31,10 +32,7 @@ export class Authorised {
     const server = realm === undefined ? null : openTokenServer(realm);
     this.tokenServer = passCredentials ? server : null;
     this.#tokens = server === null || passCredentials ? null : new OwnTokens(server, c);
-    this.#basic =
-      c === undefined || server !== null
-        ? null
-        : `Basic ${Buffer.from(`${c.username}:${c.password}`).toString('base64')}`;
+    this.#basic = c === undefined || server !== null ? null : basicAuthorization(c);
     this.#close = async () => server?.close();
   }
 

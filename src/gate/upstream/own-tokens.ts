@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { CountersignError } from '../../lib/errors.ts';
-import { isCount, isObject, parseJson } from '../../lib/json.ts';
 import { quote } from '../../lib/quote.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
+import { basicAuthorization, parseTokenAnswer } from '../../oci/authorization.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { tokenExpiry } from '../caller.ts';
 import { unavailable } from '../upstream-answer.ts';
@@ -13,12 +13,10 @@ interface Token {
   readonly expires: number;
 }
 
-// The token specification's default; a life that is longer than an hour is none of a token's.
-const DEFAULT_SECONDS = 60;
+/** A life that is longer than an hour is none of a token's. */
 const MOST_SECONDS = 3600;
 /** Renewed so long before its end, but after three quarters of its life at most. */
 const MARGIN_MS = 10_000;
-const TOKEN_TEXT = /^[A-Za-z0-9\-._~+/]+=*$/;
 const SCOPE = /^[a-z]+(?:\([a-z]+\))?:[A-Za-z0-9._\-/:]+:[a-z*,]+$/;
 
 /**
@@ -38,10 +36,7 @@ export class OwnTokens {
   constructor(server: TokenServer, credentials: UpstreamOptions['credentials']) {
     this.#server = server;
     this.#account = credentials?.username;
-    this.#authorization =
-      credentials === undefined
-        ? null
-        : `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`;
+    this.#authorization = credentials === undefined ? null : basicAuthorization(credentials);
   }
 
   /** True once upstream has said how it wants its tokens. */
@@ -117,17 +112,12 @@ export function otherRealm(realm: string): CountersignError {
   );
 }
 
-function readToken({ body: bytes }: Relayed): Token {
-  const parsed = parseJson(bytes, { maxBytes: bytes.byteLength });
-  const body = parsed.ok && isObject(parsed.value) ? parsed.value : {};
-  const text = body['token'] ?? body['access_token'];
-  if (typeof text !== 'string' || !TOKEN_TEXT.test(text))
-    throw unavailable('the token server answered something else than a token');
-  const seconds = body['expires_in'];
-  const life =
-    1000 * Math.min(isCount(seconds) && seconds > 0 ? seconds : DEFAULT_SECONDS, MOST_SECONDS);
+function readToken({ body }: Relayed): Token {
+  const token = parseTokenAnswer(body);
+  if (token === null) throw unavailable('the token server answered something else than a token');
+  const { header, seconds } = token;
   const now = Date.now();
-  const header = `Bearer ${text}`;
+  const life = 1000 * Math.min(seconds, MOST_SECONDS);
   const end = Math.min(now + life, tokenExpiry(header) ?? Number.POSITIVE_INFINITY);
   return { header, expires: end - Math.min(MARGIN_MS, (end - now) / 4) };
 }

@@ -1,5 +1,6 @@
 import type { Pool } from 'undici';
 import { messageOf } from '../../lib/errors.ts';
+import { TOKEN_ANSWER_BYTES } from '../../oci/authorization.ts';
 import { readBounded, relayed, unavailable } from '../upstream-answer.ts';
 import type { Endpoint, Relayed, TokenRequest, TokenServer } from '../upstream.ts';
 import { tlsAdvice } from './failure.ts';
@@ -35,9 +36,9 @@ async function ask(pool: Pool, url: URL, request: TokenRequest): Promise<Relayed
       signal: AbortSignal.timeout(TOTAL_TIMEOUT),
     });
     if (response.statusCode < 300 || (response.statusCode >= 400 && response.statusCode < 500))
-      return await relayed(response, TOKEN_BYTES);
+      return await relayed(response, TOKEN_ANSWER_BYTES);
     // A redirect is followed by nobody: what was sent along would go to a host that nobody named (T-72).
-    await readBounded(response.body, TOKEN_BYTES).catch(() => undefined);
+    await readBounded(response.body, TOKEN_ANSWER_BYTES).catch(() => undefined);
     throw unavailable(`the token server ${url.origin} answered ${response.statusCode}`);
   } catch (error) {
     if (error instanceof Error && error.name === 'CountersignError') throw error;
@@ -45,5 +46,3 @@ async function ask(pool: Pool, url: URL, request: TokenRequest): Promise<Relayed
     throw unavailable(`the token server ${url.origin}: ${why}`, error);
   }
 }
-
-const TOKEN_BYTES = 256 * 1024;
