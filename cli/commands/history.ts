@@ -85,7 +85,7 @@ function recordOf(text: string, log: string | undefined): { index: string; log: 
   if (index === undefined || (named !== undefined && log !== undefined && named !== log)) {
     throw new CountersignError(
       'USAGE',
-      `expected --record to be a number, or sig/N or dec/N of the log that is asked, found ${JSON.stringify(text.slice(0, 80))}`,
+      `expected --record to be a number, or sig/N or dec/N of the log that is asked, found ${quote(text)}`,
     );
   }
   return { index, log: named ?? log ?? 'dec' };
@@ -96,7 +96,7 @@ function beforeOf(text: string): string {
   if (/^[0-9]{1,15}$/.test(text)) return text;
   throw new CountersignError(
     'USAGE',
-    `expected --before to be the number in the last line of a page ("older events: --before N"), found ${JSON.stringify(text.slice(0, 80))}`,
+    `expected --before to be the number in the last line of a page ("older events: --before N"), found ${quote(text)}`,
   );
 }
 

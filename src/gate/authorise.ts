@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { CountersignError } from '../lib/errors.ts';
+import { codeOf } from '../lib/errors.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
@@ -67,7 +67,7 @@ export class Authoriser {
         return answer;
       });
     } catch (error) {
-      const down = error instanceof CountersignError && error.code === 'UPSTREAM_UNAVAILABLE';
+      const down = codeOf(error) === 'UPSTREAM_UNAVAILABLE';
       if (down && this.#saidYes(key, caller, grace)) return { kind: 'known' };
       throw error;
     }
