@@ -23,6 +23,17 @@ export interface RegistryConfig {
 /** How the listener speaks TLS: with its own authority, not at all, or with these files. */
 export type TlsSetting = 'auto' | 'off' | { readonly cert: string; readonly key: string };
 
+/** How the Notary v1 service keeps and makes its own keys. */
+export interface NotaryConfig {
+  /** The key that they are sealed under: as somebody wrote it in a variable, or the file that it is read from. */
+  readonly masterKey:
+    | { readonly text: string }
+    /** `make`: one that is not there is made. */
+    | { readonly file: string; readonly make: boolean };
+  /** The type of keys that are made from now on. */
+  readonly keyType: 'ecdsa-p256' | 'ed25519';
+}
+
 /** The whole configuration, checked, with defaults filled in and paths absolute. */
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
@@ -37,6 +48,7 @@ export interface Config {
   readonly registries: readonly RegistryConfig[];
   readonly identities: { readonly htpasswd: string } | null;
   readonly access: readonly AccessRule[];
+  readonly notary: NotaryConfig;
   /** What works but is probably not meant; for the log at start. */
   readonly warnings: readonly string[];
 }

@@ -11,6 +11,7 @@ import { dockerConfigFolder } from './docker-folder.ts';
 import { readAccess } from './identities.ts';
 import type { ListenAddress } from './listen.ts';
 import { parseListen } from './listen.ts';
+import { readNotary } from './notary.ts';
 import { Problems } from './problems.ts';
 import { readRegistries } from './registries.ts';
 import type { Environment } from './sources.ts';
@@ -43,7 +44,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Result<Config>
   if (!written.ok) return written;
   const problems = new Problems();
   for (const warning of unknownVariables(sources.env)) problems.warn(warning);
-  return check(written.value, cwd, dockerConfigFolder(sources.env), problems);
+  return check(written.value, cwd, sources.env, problems);
 }
 
 async function readFileOf(sources: ConfigSources, cwd: string): Promise<Result<WrittenConfig>> {
@@ -67,7 +68,7 @@ async function found(cwd: string): Promise<string | undefined> {
 async function check(
   written: WrittenConfig,
   cwd: string,
-  dockerFolder: string,
+  env: Environment,
   problems: Problems,
 ): Promise<Result<Config>> {
   const path = (setting: Written | undefined, otherwise: string): string =>
@@ -81,18 +82,26 @@ async function check(
       'expected store: sqlite; other stores are not available in this version',
     );
   }
-  const registries = await readRegistries(written.registries ?? [], listen, dockerFolder, problems);
+  const registries = await readRegistries(
+    written.registries ?? [],
+    listen,
+    dockerConfigFolder(env),
+    problems,
+  );
   const rules = readAccess(written.access ?? [], registries, problems);
   checkIdentities(written, problems);
+  const data = path(written.data, './countersign-data');
+  const masterKey = variable(env, 'COUNTERSIGN_MASTER_KEY', cwd);
   return problems.finish({
     listen,
     tls,
-    data: path(written.data, './countersign-data'),
+    data,
     store: 'sqlite',
     policies: path(written.policies, './policies'),
     registries,
     identities: written.htpasswd === undefined ? null : { htpasswd: path(written.htpasswd, '') },
     access: rules,
+    notary: readNotary(written, masterKey, data, problems),
     warnings: problems.warnings,
   });
 }

@@ -25,6 +25,9 @@ export const VARIABLES = {
   COUNTERSIGN_STORAGE: 'registries[0].storage, separated by commas',
   COUNTERSIGN_HTPASSWD: 'identities.htpasswd',
   COUNTERSIGN_ACCESS: 'access, in the form it has in the file',
+  COUNTERSIGN_MASTER_KEY_FILE: 'notary.masterKeyFile',
+  COUNTERSIGN_MASTER_KEY: 'the master key itself, instead of a file',
+  COUNTERSIGN_NOTARY_KEY_TYPE: 'notary.keyType',
 } as const;
 
 type Variable = keyof typeof VARIABLES;
@@ -70,6 +73,8 @@ export function overlay(
     registries: registries.value,
     htpasswd: from('COUNTERSIGN_HTPASSWD') ?? file.htpasswd,
     access: access.value,
+    masterKeyFile: from('COUNTERSIGN_MASTER_KEY_FILE') ?? file.masterKeyFile,
+    keyType: from('COUNTERSIGN_NOTARY_KEY_TYPE') ?? file.keyType,
   });
 }
 

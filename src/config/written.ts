@@ -45,6 +45,8 @@ export interface WrittenConfig {
   readonly registries?: readonly WrittenRegistry[] | undefined;
   readonly htpasswd?: Written | undefined;
   readonly access?: readonly WrittenAccess[] | undefined;
+  readonly masterKeyFile?: Written | undefined;
+  readonly keyType?: Written | undefined;
 }
 
 const KEYS = [
@@ -56,6 +58,7 @@ const KEYS = [
   'registries',
   'identities',
   'access',
+  'notary',
 ] as const;
 const REGISTRY_KEYS = [
   'host',
@@ -106,6 +109,7 @@ class Reader {
     const map = root.mapping(KEYS);
     if (map === undefined) return {};
     const identities = map.get('identities')?.mapping(['htpasswd']);
+    const notary = map.get('notary')?.mapping(['masterKeyFile', 'keyType']);
     return {
       listen: this.#text(map.get('listen')),
       tls: this.#tls(map.get('tls')),
@@ -115,6 +119,8 @@ class Reader {
       registries: this.#registries(map.get('registries')),
       htpasswd: this.#text(identities?.need('htpasswd')),
       access: map.get('access') === undefined ? undefined : this.access(map.get('access')),
+      masterKeyFile: this.#text(notary?.get('masterKeyFile')),
+      keyType: this.#text(notary?.get('keyType')),
     };
   }
 

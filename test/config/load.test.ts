@@ -33,8 +33,32 @@ describe('configuration', () => {
       ],
       identities: null,
       access: [],
+      notary: {
+        masterKey: { file: join(folder, 'countersign-data', 'master.key'), make: true },
+        keyType: 'ecdsa-p256',
+      },
       warnings: [],
     });
+  });
+
+  it('takes the master key of the trust server from a file, or from a variable whose text nothing repeats', async () => {
+    const yaml = 'notary: { masterKeyFile: keys/master, keyType: ed25519 }';
+    expect(await load({ yaml })).toMatchObject({
+      notary: { masterKey: { file: join(folder, 'keys/master'), make: false }, keyType: 'ed25519' },
+    });
+    const file = { COUNTERSIGN_MASTER_KEY_FILE: 'm', COUNTERSIGN_NOTARY_KEY_TYPE: 'ecdsa-p256' };
+    expect(await load({ yaml, env: file })).toMatchObject({
+      notary: { masterKey: { file: join(folder, 'm'), make: false }, keyType: 'ecdsa-p256' },
+    });
+    const env = { COUNTERSIGN_MASTER_KEY: 'geheim' };
+    expect(await load({ env })).toMatchObject({ notary: { masterKey: { text: 'geheim' } } });
+    write('countersign.yaml', yaml);
+    const both = await loadConfig({ flags: {}, env, cwd: folder });
+    const message = both.ok ? '' : both.refusal.message;
+    expect(message).toMatch(
+      /countersign\.yaml:1: expected a master key in a file or in COUNTERSIGN_MASTER_KEY/,
+    );
+    expect(message).not.toContain('geheim');
   });
 
   it('reads every key of the file, with paths from the folder of the file', async () => {
@@ -211,6 +235,11 @@ access:
       'store: postgres://u:hunter2@db/x',
       /^countersign\.yaml:1: expected store: sqlite; other stores are not available in this version$/,
     ],
+    [
+      'notary: { keyType: rsa }',
+      /countersign\.yaml:1: expected ecdsa-p256 or ed25519, found "rsa"/,
+    ],
+    ['notary: { masterKey: x }', /found "masterKey"; did you mean "masterKeyFile"/],
     ['registries: []', /expected at least one registry/],
     [
       'registries: [{ host: a.example.com }, { host: A.example.com:443, upstream: "https://u.example.com" }]',
