@@ -32,8 +32,12 @@ export interface TrustServer {
 
 /** How a trust server differs from the usual one. */
 export interface TrustServerOptions {
-  /** The registry whose images are signed, `HOST:PORT`; ours without one is its own registry. */
+  /** Of ours: the host whose images are signed, where that is not its own. */
   readonly registry?: string;
+  /** Of ours: the registry behind that name; the embedded one where nothing is said. */
+  readonly upstream?: string;
+  /** Of ours: lines of its configuration. */
+  readonly config?: readonly string[];
   /** Only repositories below one of these may be published. */
   readonly prefixes?: readonly string[];
   /** The databases of the original; without, it keeps all in memory. */
@@ -68,7 +72,7 @@ async function startOurs(
   folder: string,
   host: string,
   authority: TestAuthority,
-  { registry }: TrustServerOptions,
+  { registry, upstream = 'embedded', config = [] }: TrustServerOptions,
 ): Promise<Started> {
   for (const [name, text] of Object.entries(authority.server)) {
     writeFileSync(join(folder, `${name}.pem`), text);
@@ -82,8 +86,9 @@ async function startOurs(
       [
         `tls: { cert: ${join(folder, 'cert.pem')}, key: ${join(folder, 'key.pem')} }`,
         registry === undefined
-          ? `registries: [{ host: "${host}", upstream: embedded }]`
-          : `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "http://${registry}" }]`,
+          ? `registries: [{ host: "${host}", upstream: ${upstream} }]`
+          : `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "${upstream}" }]`,
+        ...config,
         '',
       ].join('\n'),
   });
@@ -101,11 +106,11 @@ async function startTheirs(
   authority: TestAuthority,
   { prefixes, postgres }: TrustServerOptions,
 ): Promise<Started> {
-  const { stop } = await startNotaryServer(folder, {
+  const server = await startNotaryServer(folder, {
     authority,
     port: Number(host.split(':')[1]),
     ...(prefixes === undefined ? {} : { prefixes }),
     ...(postgres === undefined ? {} : { postgres }),
   });
-  return { ours: null, stop };
+  return { ours: null, stop: () => server.stop() };
 }

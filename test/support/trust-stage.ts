@@ -44,7 +44,9 @@ export async function startTrustStage(
   name: string = kind,
 ): Promise<TrustStage> {
   const folder = join(scope.folder(), name);
-  const server = scope.own(await startTrustServer(folder, kind, { registry: registry.host }));
+  const server = scope.own(
+    await startTrustServer(folder, kind, { registry: registry.host, upstream: registry.url }),
+  );
   const wire = scope.own(await startTrustWire(server.authority, () => server.url));
   return {
     server,

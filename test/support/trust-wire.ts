@@ -111,6 +111,15 @@ function partsOf(body: Buffer): readonly string[] {
   );
 }
 
+/** The content that an upload had for a role; `undefined` where it had none. */
+export function partOf({ body }: SeenCall, role: string): Buffer | undefined {
+  const text = body.toString('latin1');
+  const named = text.indexOf(`; filename="${role}"`);
+  if (named < 0) return undefined;
+  const begin = text.indexOf('\r\n\r\n', named) + 4;
+  return body.subarray(begin, text.indexOf('\r\n--', begin));
+}
+
 /** Passes a request on under the origin's own name. */
 function forward(
   origin: string,
