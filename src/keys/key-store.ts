@@ -6,7 +6,7 @@ import { nearest } from '../lib/nearest.ts';
 import { quote } from '../lib/quote.ts';
 import type { Refusal } from '../lib/result.ts';
 import { unwrap } from '../lib/result.ts';
-import { parseKeyName } from './key-name.ts';
+import { isRepositoryRole, parseKeyName } from './key-name.ts';
 import { notaryKeyId } from './notary-key-id.ts';
 import type { PassphraseSource } from './passphrase.ts';
 import { openAsking } from './passphrase.ts';
@@ -38,14 +38,23 @@ export interface KeyStore {
   list(): Promise<readonly StoredKey[]>;
   /** The key of that name, or whose id begins so (7 digits or more), usable or not. Throws KEY_NOT_FOUND, AMBIGUOUS. */
   find(nameOrId: string): Promise<StoredKey>;
+  /** The key of that canonical id (see {@link notaryKeyId}), usable or not; `null` where it is not here. */
+  byId(notaryId: string): Promise<StoredKey | null>;
   /** Opens a stored key. Throws the key's problem, PASSPHRASE_WRONG, PASSPHRASE_MISSING, KEY_WEAK, KEY_INVALID (also where the file's name is not the key's id). */
   open(stored: StoredKey, passphrase: PassphraseSource): Promise<PrivateKey>;
   /** Throws KEY_EXISTS where a key has that name. */
   checkFree(name: string): Promise<void>;
   /** Stores a key under a name, encrypted as docker does, durably. Throws KEY_EXISTS where the name or the key is there, USAGE for a bad name. */
   add(key: PrivateKey, name: string, passphrase: string): Promise<StoredKey>;
+  /** Stores a key of a Notary repository's own, as {@link add}: a root key, or one repository's key of a role. Several may have the same role. */
+  addForRepository(key: PrivateKey, place: RepositoryPlace, passphrase: string): Promise<StoredKey>;
   remove(stored: StoredKey): Promise<void>;
 }
+
+/** What a repository's own key is for. A root key serves any number of repositories. */
+export type RepositoryPlace =
+  | { readonly role: 'root'; readonly gun: null }
+  | { readonly role: 'targets' | 'snapshot'; readonly gun: string };
 
 const FILE_NAME = /^([0-9a-f]{64})\.key$/;
 const ID_PREFIX = /^[0-9a-f]{7,64}$/;
@@ -64,6 +73,7 @@ export function keyStore(dockerConfig: string): KeyStore {
     folder,
     list,
     find: async (nameOrId) => findKey(await list(), nameOrId, folder),
+    byId: async (notaryId) => (await list()).find((stored) => stored.notaryId === notaryId) ?? null,
     open: openStored,
     checkFree,
     add: async (key, name, passphrase) => {
@@ -82,6 +92,13 @@ export function keyStore(dockerConfig: string): KeyStore {
         await removeFile(path);
         throw nameTaken(name, other);
       }
+      return readStored(path, id, folder);
+    },
+    addForRepository: async (key, { role, gun }, passphrase) => {
+      const id = notaryKeyId(key.publicKey);
+      const path = join(folder, `${id}.key`);
+      await makePrivateFolder(folder);
+      await createFile(path, await dockerKeyFile(key, role, passphrase, gun), 0o600);
       return readStored(path, id, folder);
     },
     remove: (stored) => removeFile(stored.path),
@@ -199,10 +216,16 @@ export function labelOf(stored: StoredKey): string {
   return stored.name ?? stored.notaryId.slice(0, 12);
 }
 
+/** What a person is asked a stored key's passphrase for; docker's words for a repository's own keys, which have no names. */
+export function subjectOf({ name, notaryId }: Pick<StoredKey, 'name' | 'notaryId'>): string {
+  if (!isRepositoryRole(name)) return `key ${name ?? notaryId.slice(0, 12)}`;
+  return `${name === 'root' ? 'root' : 'repository'} key with ID ${notaryId.slice(0, 7)}`;
+}
+
 async function openStored(stored: StoredKey, passphrase: PassphraseSource): Promise<PrivateKey> {
   const { file, problem, path } = stored;
   if (problem !== null) throw new CountersignError(problem.code, problem.message);
-  const key = await openAsking(file, `key ${labelOf(stored)}`, passphrase);
+  const key = await openAsking(file, subjectOf(stored), passphrase);
   // Docker finds a key by its file's name: a file under another's name would sign for another.
   if (notaryKeyId(key.publicKey) === stored.notaryId) return key;
   throw new CountersignError(

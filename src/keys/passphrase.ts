@@ -11,6 +11,8 @@ export interface PassphraseRequest {
   readonly role: string | null;
   /** True for cosign's own key files. */
   readonly cosign: boolean;
+  /** Notary's id of the key, where known: docker's question shows its first digits. */
+  readonly notaryId?: string;
 }
 
 /** Gives the passphrase of a key; asked only for keys that are encrypted. Throws PASSPHRASE_MISSING. */
@@ -21,8 +23,14 @@ export async function openAsking(
   file: PrivateKeyFile,
   subject: string,
   passphrase: PassphraseSource,
+  notaryId?: string,
 ): Promise<PrivateKey> {
-  const request = { subject, role: file.role, cosign: file.encryption === 'cosign' };
+  const request: PassphraseRequest = {
+    subject,
+    role: file.role,
+    cosign: file.encryption === 'cosign',
+    ...(notaryId === undefined ? {} : { notaryId }),
+  };
   const secret = file.encryption === null ? '' : await passphrase(request);
   const opened = await openPrivateKeyFile(file, secret);
   if (opened.ok) return opened.value;

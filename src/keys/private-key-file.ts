@@ -113,9 +113,17 @@ function openTraditional(block: PemBlock, passphrase: string): Result<PrivateKey
   }
 }
 
-/** The key as docker's own key store holds it: encrypted PKCS#8 with the role (a signer's name) in a header line. */
-export function dockerKeyFile(key: PrivateKey, role: string, passphrase: string): Promise<string> {
-  return encryptedPem(key, { role }, passphrase);
+/**
+ * The key as docker's own key store holds it: encrypted PKCS#8 with the role (a signer's name) in a
+ * header line, and with the repository where the key is one repository's own.
+ */
+export function dockerKeyFile(
+  key: PrivateKey,
+  role: string,
+  passphrase: string,
+  gun: string | null = null,
+): Promise<string> {
+  return encryptedPem(key, gun === null ? { role } : { gun, role }, passphrase);
 }
 
 /**

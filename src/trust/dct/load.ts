@@ -27,6 +27,7 @@ export interface TrustReader {
 
 /** A repository's trust data as it is now, verified from the root that this machine trusts. */
 export interface LoadedTrust {
+  readonly gun: Repository;
   readonly repository: TrustedRepository;
   /** The files as they came, by role; also those of delegations that cannot be believed. */
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -86,7 +87,7 @@ async function loadFrom(
   });
   if (!verified.ok) return verified;
   const all = new Map([['root', newest], ...files.value]);
-  return ok({ repository: verified.value, files: all });
+  return ok({ gun: repository, repository: verified.value, files: all });
 }
 
 /** Fetches the timestamp, the snapshot that it names, the targets that this one names, and their delegations. */

@@ -1,0 +1,107 @@
+import type { NamedSigner } from '../../keys/resolve-signer.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { buildRoot, buildTargets } from '../../tuf/build-files.ts';
+import type { FileMeta } from '../../tuf/file-meta.ts';
+import { lifetime } from '../../tuf/lifetime.ts';
+import type { TufKey } from '../../tuf/public-key.ts';
+import { tufKeyOf } from '../../tuf/public-key.ts';
+import { RELEASES } from '../../tuf/role-name.ts';
+import type { Delegation } from '../../tuf/targets.ts';
+import type { SigningRole } from '../../tuf/threshold.ts';
+import type { UploadPart } from '../../tuf/update-parts.ts';
+import type { Published } from './client.ts';
+import { certify, ownKey } from './repository-keys.ts';
+import type { TrustSession } from './session.ts';
+import { signerRole } from './signer-name.ts';
+
+/** What a new repository begins with: signers with their keys, and what the first of them signs. */
+export interface FirstContent {
+  readonly signers: readonly { readonly name: string; readonly keys: readonly TufKey[] }[];
+  /** Signed into the signer's own role and `targets/releases`; absent where only signers are added. */
+  readonly signed?: { readonly by: NamedSigner; readonly targets: ReadonlyMap<string, FileMeta> };
+}
+
+/**
+ * Begins a repository as docker does (dct-protocol 5.5): a root key that is there or made, its
+ * certificate, a targets key of this repository's own, snapshot and timestamp keys of the server. All of
+ * it in one publish, the first tag included, so that nothing half done is ever seen. The root is the
+ * pin of this machine before the server is believed anything.
+ */
+export async function initialise(
+  session: TrustSession,
+  gun: Repository,
+  content: FirstContent,
+): Promise<Published> {
+  const { server, clock, keys, cache } = session;
+  // First, as it tells whether there is such a service, and the right to write: no key is made for nothing.
+  const serverKeys = {
+    timestamp: await server.key(gun, 'timestamp'),
+    snapshot: await server.key(gun, 'snapshot'),
+  };
+  const rootKey = await ownKey(session, { role: 'root', gun: null });
+  const targetsKey = await ownKey(session, { role: 'targets', gun });
+  const now = clock();
+  const root = await certify(gun, rootKey.signer, now);
+  const listed = tufKeyOf(targetsKey.signer.publicKey);
+  const file = (role: string) => ({ version: 1, expires: lifetime(role, now) });
+  const parts: UploadPart[] = [
+    {
+      role: 'root',
+      bytes: await buildRoot(
+        {
+          root: roleOf('root', [root.key]),
+          targets: roleOf('targets', [listed]),
+          snapshot: roleOf('snapshot', [serverKeys.snapshot]),
+          timestamp: roleOf('timestamp', [serverKeys.timestamp]),
+        },
+        { ...file('root'), signers: [root.signer] },
+      ),
+    },
+    {
+      role: 'targets',
+      bytes: await buildTargets(
+        { targets: new Map(), delegations: delegationsOf(content) },
+        { ...file('targets'), signers: [{ keyid: listed.id, signer: targetsKey.signer }] },
+      ),
+    },
+    ...(await signedParts(content, file)),
+  ];
+  const published = await server.publish(gun, parts);
+  if (published === 'conflict') {
+    // Somebody else began it a moment ago, and this targets key is nobody's.
+    if (targetsKey.made) await keys.remove(targetsKey.stored);
+    return published;
+  }
+  await cache.write(gun, new Map(parts.slice(0, 1).map(({ role, bytes }) => [role, bytes])));
+  return published;
+}
+
+/** One delegation a signer, and `targets/releases` with the keys of all. */
+function delegationsOf({ signers }: FirstContent): readonly Delegation[] {
+  if (signers.length === 0) return [];
+  const roles = signers.map(({ name, keys }) => ({
+    ...roleOf(signerRole(name), keys),
+    paths: [''],
+  }));
+  const all = signers.flatMap(({ keys }) => keys);
+  return [...roles, { ...roleOf(RELEASES, all), paths: [''] }];
+}
+
+async function signedParts(
+  { signed }: FirstContent,
+  file: (role: string) => { readonly version: number; readonly expires: Date },
+): Promise<readonly UploadPart[]> {
+  if (signed === undefined) return [];
+  const { by, targets } = signed;
+  const signers = [{ keyid: tufKeyOf(by.publicKey).id, signer: by }];
+  const parts: UploadPart[] = [];
+  for (const role of [signerRole(by.name ?? ''), RELEASES]) {
+    const bytes = await buildTargets({ targets, delegations: [] }, { ...file(role), signers });
+    parts.push({ role, bytes });
+  }
+  return parts;
+}
+
+function roleOf(name: string, keys: readonly TufKey[]): SigningRole {
+  return { name, keys: new Map(keys.map((key) => [key.id, key])), threshold: 1 };
+}
