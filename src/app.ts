@@ -86,6 +86,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     govern: (repository, aliases) => policies.govern(repository, aliases),
     policyRevision: () => policies.revision(),
     authorities: () => policies.authorities(),
+    trustData: async () => null,
   });
   const byHost = new Map(registries.map((one) => [one.host, one]));
   const holds = new Holds(gate);

@@ -7,7 +7,7 @@ import { askedOf, isSettled } from '../policy/match.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Finding } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
-import { evidenceSource, rememberingPayloads } from './evidence.ts';
+import { evidenceSource, rememberingPayloads, withTrustData } from './evidence.ts';
 import { LastFindings } from './last-findings.ts';
 import type { GatePorts, GateRegistry } from './ports.ts';
 import { readerOf } from './reader.ts';
@@ -134,10 +134,10 @@ export class Evaluator {
 
   async #findings(governing: Governing, question: Question): Promise<readonly Finding[]> {
     const asked = askedOf(governing, this.#ports.authorities(), this.#ports.formats);
-    const source = rememberingPayloads(
-      evidenceSource(question.registry, question.repository, question.caller),
-    );
-    const subject = { repository: question.repository, digest: question.digest };
+    const { registry, repository, digest, tag, caller } = question;
+    const content = rememberingPayloads(evidenceSource(registry, repository, caller));
+    const source = withTrustData(content, this.#ports, repository);
+    const subject = { repository, digest, tag };
     const found = await Promise.all(
       asked.formats.map((format) => format.verify(subject, source, asked.authorities)),
     );

@@ -2,9 +2,9 @@ import { LRUCache } from 'lru-cache';
 import { LIMITS } from '../lib/limits.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
-import type { EvidenceSource } from '../trust/format.ts';
+import type { Evidence, EvidenceSource } from '../trust/format.ts';
 import type { Caller } from './caller.ts';
-import type { GateRegistry } from './ports.ts';
+import type { GatePorts, GateRegistry } from './ports.ts';
 import { refusedToSay } from './upstream-answer.ts';
 
 /**
@@ -27,6 +27,15 @@ export function evidenceSource(
     blob: (digest, maxBytes) => upstream.blob(path, digest, maxBytes, caller),
     referrers: (digest) => upstream.referrers(path, digest, caller),
   };
+}
+
+/** The source with the repository's trust data, which are the service's own and nobody's rights hide. */
+export function withTrustData(
+  source: EvidenceSource,
+  ports: Pick<GatePorts, 'trustData'>,
+  repository: Repository,
+): Evidence {
+  return { ...source, trustData: () => ports.trustData(repository) };
 }
 
 /** Payloads that are remembered while one subject's evidence is looked at. */

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
 import type { Descriptor } from '../oci/manifest.ts';
 import { askedOf } from '../policy/match.ts';
-import type { EvidenceSource, SignatureFormat, StoredArtifact } from '../trust/format.ts';
+import type { Evidence, EvidenceSource, SignatureFormat, StoredArtifact } from '../trust/format.ts';
 import { rememberingPayloads } from './evidence.ts';
 import type { Gate } from './gate.ts';
 import type { Pushed } from './give.ts';
@@ -46,7 +46,7 @@ export function signerOf(
 }
 
 /** The evidence as if there were only this one piece of it, whatever a list says that it is. */
-function onlyThis(one: OneEvidence, source: EvidenceSource): EvidenceSource {
+function onlyThis(one: OneEvidence, source: EvidenceSource): Evidence {
   const descriptors: Descriptor[] = [];
   if (one.kind === 'referrer') {
     const { mediaType, digest, size } = one.descriptor;
@@ -59,5 +59,6 @@ function onlyThis(one: OneEvidence, source: EvidenceSource): EvidenceSource {
       return reference === one.descriptor.digest ? source.manifest(reference) : null;
     },
     referrers: async () => ({ descriptors, complete: true }),
+    trustData: async () => null,
   };
 }

@@ -4,6 +4,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
+import type { TrustData } from '../trust/dct/trust-data.ts';
 import type { Authority, SignatureFormat } from '../trust/format.ts';
 import type { Access } from './access.ts';
 import type { TrustState } from './trust-state.ts';
@@ -46,6 +47,8 @@ export interface GatePorts {
   govern(repository: Repository, aliases: readonly string[]): Governing | null;
   /** The revision of the policy set in force. */
   policyRevision(): string;
+  /** A repository's Notary v1 trust data; `null` where it surely has none. Throws where it cannot tell. */
+  trustData(repository: Repository): Promise<TrustData | null>;
   /** The authorities of the policy set in force. */
   authorities(): readonly Authority[];
 }

@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
+import type { TrustData } from './dct/trust-data.ts';
 
 /** The formats that policies can name; those of `formats.ts` can be verified. */
 export type FormatName = 'dct' | 'cosign' | 'notation';
@@ -12,6 +13,29 @@ export type FormatName = 'dct' | 'cosign' | 'notation';
 export interface Authority {
   readonly name: string;
   readonly keys: readonly PublicKey[];
+}
+
+/** Whom policies ask for as `@repository`: the holders of the repository's own Notary v1 keys. They have no keys of a policy's. */
+export const REPOSITORY: Authority = { name: '@repository', keys: [] };
+
+/**
+ * What only a signed map (`dct`) says of a tag's entry. Policies judge it: what it stands on and who
+ * says otherwise are facts, and who of them is asked for is the policy's.
+ */
+export interface MapEntry {
+  /** False: it was signed once, and the map does not say it now. */
+  readonly current: boolean;
+  /** Who says now that the same tag is another digest, by which key. */
+  readonly contradictedBy: readonly { readonly authority: string; readonly keyId: string }[];
+  /** Ids of other keys without which it would not stand: of its role's quorum, and of the roles above it. */
+  readonly standsOn: readonly string[];
+  /** When the first part of the trust data ends that it stands on. */
+  readonly expires: Date;
+  /** Who signed the root, each by all the ids that one key goes by, and how many of them it takes. */
+  readonly root: {
+    readonly signers: readonly (readonly string[])[];
+    readonly threshold: number;
+  };
 }
 
 /** What a format's verifier says of one piece of evidence. */
@@ -32,6 +56,8 @@ export interface Finding {
   readonly evidence: Digest | null;
   /** The signed annotations (`-a k=v`). */
   readonly annotations: Readonly<Record<string, string>>;
+  /** A `dct` finding's place in the signed map; without it a `dct` finding never counts. */
+  readonly entry?: MapEntry;
 }
 
 /** Reads evidence from the subject's repository; "could not find out" is thrown, never reported as absent. */
@@ -54,6 +80,12 @@ export interface EvidenceSource {
   referrers(digest: Digest): Promise<ReferrerList | null>;
 }
 
+/** All that a verifier can ask: what the registry holds, and the repository's trust data. */
+export interface Evidence extends EvidenceSource {
+  /** The repository's Notary v1 trust data, or `null` where it surely has none. Throws where it cannot tell. */
+  trustData(): Promise<TrustData | null>;
+}
+
 /** Where a signer writes: the subject's repository in a registry. */
 export interface EvidenceSink extends EvidenceSource {
   /** Uploads a blob unless it is there. */
@@ -66,6 +98,12 @@ export interface EvidenceSink extends EvidenceSource {
 export interface Subject {
   readonly repository: Repository;
   readonly digest: Digest;
+}
+
+/** What evidence is looked for. */
+export interface JudgedSubject extends Subject {
+  /** The tag that the digest was asked for by: of more entries than are told, its own come first. */
+  readonly tag?: string | null;
 }
 
 /** What {@link SignatureFormat.sign} is asked to claim. */
@@ -99,12 +137,12 @@ export interface SignatureFormat {
   readonly name: FormatName;
   /**
    * Finds and verifies all evidence for the subject, within the bounds of `lib/limits.ts`.
-   * Keys come from `authorities` only. Trouble with reading the evidence becomes an `inconclusive`
+   * Keys come from `authorities` only (of {@link REPOSITORY}, from the pinned root). Trouble with reading the evidence becomes an `inconclusive`
    * finding; it never throws for what the registry holds.
    */
   verify(
-    subject: Subject,
-    source: EvidenceSource,
+    subject: JudgedSubject,
+    source: Evidence,
     authorities: readonly Authority[],
   ): Promise<readonly Finding[]>;
   /**

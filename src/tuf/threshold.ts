@@ -14,19 +14,25 @@ export interface SigningRole {
 }
 
 /**
- * Checks that enough keys of the role have signed (TUF 4.2.1.2, dct-protocol 3.5). Keys are counted by
- * the key itself, so that one key, wrapped in two certificates or spelled twice, counts once (T-14).
- * Signatures of other keys, of weak ones, and wrong ones beside good ones are passed over.
+ * The keys of a role that validly signed, by the id of the key itself, so that one key, wrapped in two
+ * certificates or spelled twice, is one (T-14). Signatures of other keys, of weak ones, and wrong ones
+ * beside good ones are passed over.
  */
+export function signersOf(envelope: Envelope, role: SigningRole): ReadonlyMap<string, TufKey> {
+  const signers = new Map<string, TufKey>();
+  for (const { keyid, method, sig } of envelope.signatures) {
+    const listed = role.keys.get(keyid);
+    const key = listed?.key ?? null;
+    if (listed === undefined || key === null || signers.has(key.id)) continue;
+    if (verifyTufSignature(key, method, envelope.message, sig)) signers.set(key.id, listed);
+  }
+  return signers;
+}
+
+/** Checks that enough keys of the role have signed (TUF 4.2.1.2, dct-protocol 3.5), as {@link signersOf} counts them. */
 export function verifyThreshold(envelope: Envelope, role: SigningRole): Result<true> {
   if (envelope.signatures.length === 0) return invalid('tuf: data has no signatures');
-  const signers = new Set<string>();
-  for (const { keyid, method, sig } of envelope.signatures) {
-    const key = role.keys.get(keyid)?.key ?? null;
-    if (key === null || signers.has(key.id)) continue;
-    if (verifyTufSignature(key, method, envelope.message, sig)) signers.add(key.id);
-  }
   // Parsers accept no threshold below 1; a role from elsewhere must not verify by nobody either (T-15).
-  if (role.threshold >= 1 && signers.size >= role.threshold) return ok(true);
+  if (role.threshold >= 1 && signersOf(envelope, role).size >= role.threshold) return ok(true);
   return invalid(`valid signatures did not meet threshold for ${role.name}`);
 }

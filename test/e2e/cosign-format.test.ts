@@ -86,7 +86,8 @@ describeWithClients(
     ): Promise<readonly Finding[]> {
       const subject = { repository: repository(path), digest };
       const authorities = [{ name: 'signer', keys: [key] }];
-      const found = formatByName('cosign')?.verify(subject, client.evidence(path), authorities);
+      const source = { ...client.evidence(path), trustData: async () => null };
+      const found = formatByName('cosign')?.verify(subject, source, authorities);
       return (await found) ?? [];
     }
 

@@ -5,7 +5,8 @@ import { digestOf, isDigest } from '../../src/oci/digest.ts';
 import { parseManifest } from '../../src/oci/manifest.ts';
 import type { ReferrerList } from '../../src/oci/referrers.ts';
 import { referrerDescriptor } from '../../src/registry/referrers.ts';
-import type { EvidenceSink } from '../../src/trust/format.ts';
+import type { TrustData } from '../../src/trust/dct/trust-data.ts';
+import type { Evidence, EvidenceSink } from '../../src/trust/format.ts';
 
 interface Stored {
   readonly bytes: Uint8Array;
@@ -14,7 +15,7 @@ interface Stored {
 
 /** One call to the store, as it was made. */
 export interface Call {
-  readonly op: 'manifest' | 'blob' | 'referrers' | 'putBlob' | 'putManifest';
+  readonly op: 'manifest' | 'blob' | 'referrers' | 'trustData' | 'putBlob' | 'putManifest';
   readonly reference: string;
 }
 
@@ -24,7 +25,7 @@ export interface Call {
  * (`fault`) or lie (`forge`). Every call takes a turn of the event loop, so that concurrent callers
  * interleave.
  */
-export class MemoryEvidence implements EvidenceSink {
+export class MemoryEvidence implements EvidenceSink, Evidence {
   readonly blobs = new Map<string, Uint8Array>();
   readonly manifests = new Map<string, Stored>();
   readonly tags = new Map<string, Digest>();
@@ -66,6 +67,14 @@ export class MemoryEvidence implements EvidenceSink {
       return [referrerDescriptor(parsed.value, own, stored.bytes.byteLength)];
     });
     return { descriptors, complete: true };
+  }
+
+  /** The repository's trust data; `null`: it has none. */
+  trust: TrustData | null = null;
+
+  async trustData(): Promise<TrustData | null> {
+    await this.#begin({ op: 'trustData', reference: '' });
+    return this.trust;
   }
 
   async putBlob(digest: Digest, bytes: Uint8Array): Promise<void> {

@@ -8,6 +8,7 @@ import { findingJson } from '../../../src/policy/decision-json.ts';
 import type { Authority } from '../../../src/trust/format.ts';
 import { FORMATS } from '../../../src/trust/formats.ts';
 import { askDecision } from '../../api/decisions.ts';
+import { noTrustServer } from '../verify/trust-data.ts';
 
 /** A signature that a known key verified. */
 export interface KnownSignature {
@@ -42,7 +43,7 @@ export function lookWithKeys(client: RegistryClient, authorities: readonly Autho
     const found = await client.manifest(image.path, image.digest ?? tag ?? '');
     if (found === null) return null;
     const subject = { repository: image.repository, digest: found.digest };
-    const source = client.evidence(image.path);
+    const source = { ...client.evidence(image.path), trustData: noTrustServer };
     const findings = await Promise.all(
       FORMATS.map(async (format) => format.verify(subject, source, authorities)),
     );

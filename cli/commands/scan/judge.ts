@@ -10,6 +10,7 @@ import { askSurvey } from '../../api/surveys.ts';
 import type { Context } from '../../commands.ts';
 import { findPlaces, loadFrom } from '../policy/places.ts';
 import type { EvidenceMemo } from '../verify/offline.ts';
+import { noTrustServer } from '../verify/trust-data.ts';
 import { judgeOffline } from '../verify/offline.ts';
 import type { Judged, Tagged } from './verdict.ts';
 import { verdictOf } from './verdict.ts';
@@ -55,8 +56,9 @@ export function judgeByPolicies(
     const { policies, aliases } = await policiesOf(image.host);
     const client = clientOf(image.host);
     const basis = policies.revision;
+    const ground = { client, policies, aliases, now, memo, trustData: noTrustServer };
     try {
-      const decision = await judgeOffline({ client, policies, aliases, now, memo }, image);
+      const decision = await judgeOffline(ground, image);
       return judged(image, decisionJson(decision, null), basis);
     } catch (error) {
       // A gate shows other tags of the same repository: this says nothing of the repository.

@@ -15,6 +15,7 @@ import { askedOf, govern, isSettled } from '../../../src/policy/match.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
 import { FORMATS, isEvidenceTag } from '../../../src/trust/formats.ts';
+import type { ReadTrustData } from './trust-data.ts';
 
 /** What offline judging cannot know: it is the record of the Countersign that serves the image. */
 export const UNCHECKED = ['revocations'] as const;
@@ -30,6 +31,8 @@ export interface OfflineGround {
   /** The other names of the image's host. */
   readonly aliases: readonly string[];
   readonly now: Date;
+  /** The trust data are read from where their server is. */
+  readonly trustData: ReadTrustData;
   /** Remembers evidence by repository and digest, for whoever judges many tags. */
   readonly memo?: EvidenceMemo;
 }
@@ -56,7 +59,7 @@ export async function judgeOffline(ground: OfflineGround, image: Reference): Pro
 }
 
 async function judge(
-  { client, policies, aliases, now, memo }: OfflineGround,
+  { client, policies, aliases, now, memo, trustData }: OfflineGround,
   image: Reference,
   digest: Digest,
   tag: string | null,
@@ -68,7 +71,10 @@ async function judge(
   // What no evidence can change is not worth a question to the registry.
   if (governing === null || isSettled(first)) return first;
   const { authorities, formats } = askedOf(governing, policies.authorities, FORMATS);
-  const source = client.evidence(image.path);
+  const source = {
+    ...client.evidence(image.path),
+    trustData: () => trustData(repository),
+  };
   const read = async (): Promise<readonly Finding[]> => {
     const found = formats.map((format) =>
       format.verify({ repository, digest }, source, authorities),

@@ -12,6 +12,7 @@ import { openRegistry, parseImage } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
 import { findPlaces, loadFrom } from '../policy/places.ts';
 import { judgeOffline, UNCHECKED } from './offline.ts';
+import { noTrustServer } from './trust-data.ts';
 
 /** The options of `verify`. */
 export interface VerifyFlags extends RegistryFlags {
@@ -122,7 +123,13 @@ async function askPolicies(
   const registry = flags.config === undefined ? { registry: image.host } : { config: flags.config };
   const places = await findPlaces(context, registry);
   const policies = await loadFrom(flags.policies ?? places.policies, places);
-  const ground = { client, policies, aliases: places.aliasesOf(image.host), now: new Date() };
+  const ground = {
+    client,
+    policies,
+    aliases: places.aliasesOf(image.host),
+    now: new Date(),
+    trustData: noTrustServer,
+  };
   const decision = await judgeOffline(ground, image);
   return decisionJson(decision, null);
 }

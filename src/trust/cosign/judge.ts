@@ -4,6 +4,7 @@ import { sha256Hex } from '../../lib/bytes.ts';
 import type { Result } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
+import { findingsOf } from '../finding.ts';
 import type { Authority, Finding, Subject } from '../format.ts';
 import { REFERENCE_ANNOTATION } from '../signed-name.ts';
 import type { SignedMessage, Unread } from './evidence.ts';
@@ -23,23 +24,8 @@ export type Claim = Pick<Finding, 'signed' | 'signedAt' | 'annotations'> & {
   readonly digest: Digest;
 };
 
-/** A finding of this format about nothing in particular, unless `more` says what. */
-export const finding = (
-  status: Finding['status'],
-  reason: string,
-  more: Partial<Finding> = {},
-): Finding => ({
-  format: 'cosign',
-  authority: null,
-  keyId: null,
-  status,
-  reason,
-  signed: null,
-  signedAt: null,
-  evidence: null,
-  annotations: {},
-  ...more,
-});
+/** Makes a finding of this format. */
+export const finding = findingsOf('cosign');
 
 /** A signature that does not count, whoever made it. */
 export const unusable = (reason: string): Judged => ({
