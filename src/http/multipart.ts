@@ -35,7 +35,12 @@ export function readForm(
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const dash = Buffer.from(`--${boundary}`, 'latin1');
   const delimiter = Buffer.concat([CRLF, dash]);
-  // No preamble: nobody sends one, and readers disagree about what ends it.
+  // No preamble: nobody sends one, and readers disagree about what ends it. But Go begins the end of a
+  // form without parts with CRLF, and docker sends such a one where there is nothing new to sign.
+  const none = Buffer.concat([delimiter, DASHES]);
+  if ([none, Buffer.concat([none, CRLF])].some((form) => form.equals(bytes))) {
+    return { ok: true, parts: [] };
+  }
   if (!startsWith(bytes, dash, 0)) return bytes.length < dash.length ? CUT : MALFORMED;
   const parts: FormPart[] = [];
   let at = dash.length;

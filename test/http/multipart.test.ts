@@ -30,6 +30,13 @@ describe('a multipart body', () => {
     expect(shown(read(body))).toEqual(contents.map((content) => ['root', content]));
   });
 
+  it('of nothing is what docker sends where nothing is new: Go begins its end with CRLF', () => {
+    expect(shown(read(`\r\n${END}`))).toEqual([]);
+    expect(shown(read(END))).toEqual([]);
+    expect(shown(read(`\r\n${part('root', 'x')}${END}`))).toBe('malformed');
+    expect(shown(read(`\r\n\r\n${END}`))).toBe('malformed');
+  });
+
   it.each([
     [
       'one without a file name',
