@@ -1,0 +1,77 @@
+import { CountersignError } from '../../lib/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { changeTrust } from './change.ts';
+import { editable } from './editable.ts';
+import type { HeldKeys } from './held-keys.ts';
+import type { LoadedTrust } from './load.ts';
+import type { TrustSession } from './session.ts';
+import { noTrustData } from './signers.ts';
+
+/** What was taken out of a repository, and what still stands because its keys are elsewhere. */
+export interface RevokedTags {
+  readonly removed: readonly { readonly role: string; readonly tags: readonly string[] }[];
+  readonly remaining: readonly { readonly role: string; readonly tags: readonly string[] }[];
+}
+
+/**
+ * Takes a tag (`null`: every tag) out of every role whose key is here: the signers' roles,
+ * `targets/releases`, and `targets` too, where tags stand that were signed before there were signers;
+ * docker leaves those behind and says that all is done. Throws NO_TRUST_DATA where the tag is signed
+ * nowhere, and NO_SIGNING_KEY where no key is here for any role that has it.
+ */
+export async function revokeTags(
+  session: TrustSession,
+  gun: Repository,
+  tag: string | null,
+): Promise<RevokedTags> {
+  let outcome: RevokedTags = { removed: [], remaining: [] };
+  await changeTrust(session, gun, {
+    begin: () => Promise.reject(noTrustData(session, gun)),
+    edit: async (loaded, keys) => {
+      const { mine, theirs } = await rolesWith(loaded, keys, tag);
+      outcome = { removed: mine, remaining: theirs };
+      const first = theirs[0];
+      if (mine.length === 0 && first === undefined) {
+        throw new CountersignError(
+          'NO_TRUST_DATA',
+          tag === null ? `no signed tags to remove from ${gun}` : `No valid trust data for ${tag}`,
+        );
+      }
+      if (mine.length === 0) {
+        throw new CountersignError(
+          'NO_SIGNING_KEY',
+          `could not remove signature for ${gun}${tag === null ? '' : `:${tag}`}: no key of ${theirs.map(({ role }) => role).join(', ')} is here`,
+        );
+      }
+      const now = session.clock();
+      const roles = mine.map(({ role, tags }) => {
+        const old = editable(loaded, role, now);
+        const targets = new Map(old.targets);
+        for (const each of tags) targets.delete(each);
+        return { ...old, targets };
+      });
+      return { roles };
+    },
+  });
+  return outcome;
+}
+
+async function rolesWith(
+  loaded: LoadedTrust,
+  keys: HeldKeys,
+  tag: string | null,
+): Promise<{ mine: RevokedTags['removed']; theirs: RevokedTags['remaining'] }> {
+  const mine: { role: string; tags: readonly string[] }[] = [];
+  const theirs: { role: string; tags: readonly string[] }[] = [];
+  for (const role of loaded.repository.tree.roles.values()) {
+    const tags = [...role.targets.keys()].filter((each) => tag === null || each === tag);
+    if (tags.length === 0) continue;
+    const { signing } = editable(loaded, role.name, role.expires);
+    const held = await Promise.all([...signing.keys.values()].map(async (key) => keys.holds(key)));
+    (held.filter(Boolean).length >= signing.threshold ? mine : theirs).push({
+      role: role.name,
+      tags,
+    });
+  }
+  return { mine, theirs };
+}

@@ -1,0 +1,91 @@
+import type { Repository } from '../../oci/reference.ts';
+import type { TufKey } from '../../tuf/public-key.ts';
+import { canonicalKeyId } from '../../tuf/public-key.ts';
+import { fileSigner } from '../../keys/signers/file.ts';
+import { CountersignError } from '../../lib/errors.ts';
+import type { Signer } from '../../keys/key.ts';
+import type { SigningRole } from '../../tuf/threshold.ts';
+import { changeTrust } from './change.ts';
+import type { ServerRole } from './client.ts';
+import type { LoadedTrust } from './load.ts';
+import { certify, makeKey } from './repository-keys.ts';
+import type { TrustSession } from './session.ts';
+import { noTrustData } from './signers.ts';
+
+/** A root key that was put in force. */
+export interface RotatedRoot {
+  /** Notary's canonical id, which names its file in the key store. */
+  readonly keyId: string;
+  /** When the new certificate ends. */
+  readonly expires: Date | null;
+}
+
+/**
+ * Gives a repository another root key, or with `keep` its present one in a new certificate. The new root
+ * is signed by the old key and the new, so that whoever has pinned the old one follows; without the old
+ * key nobody can. The key is on disk before the server hears of it. Throws NO_SIGNING_KEY.
+ */
+export async function rotateRoot(
+  session: TrustSession,
+  gun: Repository,
+  { keep }: { readonly keep: boolean },
+): Promise<RotatedRoot> {
+  let next: { readonly key: TufKey; readonly signer: unknown } | undefined;
+  await changeTrust(session, gun, {
+    begin: () => Promise.reject(noTrustData(session, gun)),
+    edit: async (loaded, keys) => {
+      const { roles } = loaded.repository.root;
+      // Before a new key is made: whether the old one is here at all, and opens.
+      await keys.signersOf(roles.root);
+      next ??= await certify(gun, await nextSigner(session, loaded, keep), session.clock());
+      const root = roleOf('root', next.key);
+      return { roles: [], root: { roles: { ...roles, root }, alsoBy: [roles.root] } };
+    },
+  });
+  const key = next?.key;
+  if (key === undefined) throw noTrustData(session, gun);
+  return { keyId: canonicalKeyId(key), expires: key.certificates[0]?.notAfter ?? null };
+}
+
+async function nextSigner(
+  session: TrustSession,
+  { repository, gun }: LoadedTrust,
+  keep: boolean,
+): Promise<Signer> {
+  if (!keep) return (await makeKey(session, { role: 'root', gun: null })).signer;
+  for (const key of repository.root.roles.root.keys.values()) {
+    const stored = await session.keys.byId(canonicalKeyId(key));
+    if (stored !== null) return fileSigner(await session.keys.open(stored, session.open));
+  }
+  throw new CountersignError(
+    'NO_SIGNING_KEY',
+    `no root key of ${gun} is in ${session.keys.folder}`,
+  );
+}
+
+/**
+ * Has the server make another key for a role, and lists it in a new root; of a snapshot whose key a
+ * client held it makes the server's. Returns the id of the new key.
+ */
+export async function rotateServerKey(
+  session: TrustSession,
+  gun: Repository,
+  role: ServerRole,
+): Promise<string> {
+  let key: TufKey | undefined;
+  await changeTrust(session, gun, {
+    begin: () => Promise.reject(noTrustData(session, gun)),
+    edit: async ({ repository }, keys) => {
+      const { roles } = repository.root;
+      await keys.signersOf(roles.root);
+      key ??= await session.server.rotateKey(gun, role);
+      return { roles: [], root: { roles: { ...roles, [role]: roleOf(role, key) }, alsoBy: [] } };
+    },
+  });
+  if (key === undefined) throw noTrustData(session, gun);
+  return key.id;
+}
+
+function roleOf(name: string, key: TufKey): SigningRole {
+  return { name, keys: new Map([[key.id, key]]), threshold: 1 };
+}

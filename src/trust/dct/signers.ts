@@ -1,0 +1,142 @@
+import { CountersignError } from '../../lib/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { TufKey } from '../../tuf/public-key.ts';
+import { RELEASES } from '../../tuf/role-name.ts';
+import type { Delegation } from '../../tuf/targets.ts';
+import { changeTrust } from './change.ts';
+import type { EditableRole } from './editable.ts';
+import { editable } from './editable.ts';
+import type { HeldKeys } from './held-keys.ts';
+import { initialise } from './initialise.ts';
+import type { LoadedTrust } from './load.ts';
+import type { TrustSession } from './session.ts';
+import { signerRole } from './signer-name.ts';
+import type { TrustEdit } from './submit.ts';
+
+/** A signer to be added: a name, and the public keys that speak for it. */
+export interface NewSigner {
+  readonly gun: Repository;
+  readonly name: string;
+  readonly keys: readonly TufKey[];
+}
+
+/**
+ * Adds a signer as `docker trust signer add` does: a role of its name, and its keys in
+ * `targets/releases`; a repository without trust data is begun. Returns whether anything was written.
+ * Throws USAGE for a name that is none, NO_SIGNING_KEY without the targets key.
+ */
+export async function addSigner(session: TrustSession, signer: NewSigner): Promise<boolean> {
+  const { gun, name, keys } = signer;
+  const role = signerRole(name);
+  return changeTrust(session, gun, {
+    begin: async () => initialise(session, gun, { signers: [{ name, keys }] }),
+    edit: async (loaded) => {
+      const targets = editable(loaded, 'targets', session.clock());
+      const before = targets.delegations;
+      const delegations = [role, RELEASES].reduce((list, to) => withKeys(list, to, keys), before);
+      const added = delegations.some((each) => {
+        const old = before.find((one) => one.name === each.name);
+        return old === undefined || old.keys.size !== each.keys.size;
+      });
+      return added ? { roles: [{ ...targets, delegations }] } : null;
+    },
+  });
+}
+
+function withKeys(
+  list: readonly Delegation[],
+  name: string,
+  keys: readonly TufKey[],
+): readonly Delegation[] {
+  const old = list.find((one) => one.name === name);
+  const all = new Map([...(old?.keys ?? []), ...keys.map((key) => [key.id, key] as const)]);
+  const role = { name, threshold: 1, paths: [''], ...old, keys: all };
+  return [...list.filter((one) => one.name !== name), role];
+}
+
+/** How a signer's removal ended. */
+export interface RemovedSigner {
+  /** False: the signer's last signature over `targets/releases` is gone with it, and no other signer's key is here to sign it anew. */
+  readonly releasesSigned: boolean;
+}
+
+/**
+ * Removes a signer: its role, and from `targets/releases` those of its keys that no other signer has.
+ * `targets/releases` is signed again by another signer whose key is here; what only the removed one
+ * said is no longer released. Throws NO_TRUST_DATA where there is no such signer or repository.
+ */
+export async function removeSigner(
+  session: TrustSession,
+  gun: Repository,
+  name: string,
+): Promise<RemovedSigner> {
+  const role = signerRole(name);
+  let releasesSigned = true;
+  await changeTrust(session, gun, {
+    begin: () => Promise.reject(noTrustData(session, gun)),
+    edit: async (loaded, keys) => {
+      const edit = await withoutSigner(session, loaded, keys, role);
+      releasesSigned = edit.releasesSigned;
+      return edit;
+    },
+  });
+  return { releasesSigned };
+}
+
+/** The error for a repository that has no trust data, in docker's words. */
+export function noTrustData({ server }: TrustSession, gun: Repository): CountersignError {
+  return new CountersignError(
+    'NO_TRUST_DATA',
+    `remote trust data does not exist for ${gun}: ${server.host} does not have trust data for ${gun}`,
+  );
+}
+
+async function withoutSigner(
+  session: TrustSession,
+  loaded: LoadedTrust,
+  keys: HeldKeys,
+  role: string,
+): Promise<TrustEdit & RemovedSigner> {
+  const now = session.clock();
+  const targets = editable(loaded, 'targets', now);
+  const gone = targets.delegations.find((one) => one.name === role);
+  if (gone === undefined) {
+    throw new CountersignError(
+      'NO_TRUST_DATA',
+      `no signer ${role.slice('targets/'.length)} for repository ${loaded.gun}`,
+    );
+  }
+  const others = targets.delegations.filter(({ name }) => name !== role && name !== RELEASES);
+  const kept = new Set(others.flatMap((one) => [...one.keys.keys()]));
+  const releases = targets.delegations.find(({ name }) => name === RELEASES);
+  const left = [...(releases?.keys ?? [])].filter(([id]) => kept.has(id) || !gone.keys.has(id));
+  const delegation = releases && left.length > 0 ? { ...releases, keys: new Map(left) } : undefined;
+  const delegations = delegation === undefined ? others : [...others, delegation];
+  const edited = { ...targets, delegations };
+  if (delegation === undefined) return { roles: [edited], releasesSigned: true };
+  const content = releasedByOthers(loaded, editable(loaded, RELEASES, now), role);
+  const signed = { ...content, signing: delegation };
+  if (content.version === 0) return { roles: [edited], releasesSigned: true };
+  for (const key of delegation.keys.values()) {
+    if (await keys.holds(key)) return { roles: [edited, signed], releasesSigned: true };
+  }
+  return { roles: [edited], releasesSigned: false };
+}
+
+/** What is released without what only the removed signer's role says. */
+function releasedByOthers(
+  { repository }: LoadedTrust,
+  releases: EditableRole,
+  role: string,
+): EditableRole {
+  const own = repository.tree.roles.get(role)?.targets;
+  const others = [...repository.tree.roles.values()].filter(
+    ({ name }) => name !== role && name !== RELEASES,
+  );
+  const targets = [...releases.targets].filter(
+    ([tag, file]) =>
+      own?.get(tag)?.sha256 !== file.sha256 ||
+      others.some((other) => other.targets.get(tag)?.sha256 === file.sha256),
+  );
+  return { ...releases, targets: new Map(targets) };
+}
