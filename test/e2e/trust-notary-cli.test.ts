@@ -161,18 +161,16 @@ describeWithClients('the notary client, unmodified', ['notary', 'notary-server',
       await openssl('pkcs8', '-topk8', '-in', 'plain.key', ...scheme, ...secret);
       const [first = '', ...rest] = readFileSync(file('sealed.key'), 'utf8').split('\n');
       writeFileSync(file('root.key'), [first, 'role: root', '', ...rest].join('\n'));
-      const extensions = ['keyUsage=digitalSignature', 'extendedKeyUsage=codeSigning'];
-      const certificate = (key: string, name: string, out: string): Promise<unknown> =>
-        openssl(
-          ...['req', '-x509', '-new', '-key', key, '-sha256', '-days', '3650', '-out', out],
-          ...[
-            '-subj',
-            `/CN=${name.replaceAll('/', '\\/')}`,
-            '-addext',
-            'basicConstraints=critical,CA:FALSE',
-          ],
-          ...extensions.flatMap((line) => ['-addext', line]),
-        );
+      const extensions = [
+        'basicConstraints=critical,CA:FALSE',
+        'keyUsage=digitalSignature',
+        'extendedKeyUsage=codeSigning',
+      ].flatMap((line) => ['-addext', line]);
+      const certificate = (key: string, name: string, out: string): Promise<unknown> => {
+        const made = ['-x509', '-new', '-key', key, '-sha256', '-days', '3650', '-out', out];
+        const subject = ['-subj', `/CN=${name.replaceAll('/', '\\/')}`];
+        return openssl('req', ...made, ...subject, ...extensions);
+      };
       await certificate('plain.key', gun, 'root.crt');
       const rooted = ['--rootkey', file('root.key'), '--rootcert', file('root.crt')];
       await owner.must('init', '-p', gun, ...rooted);

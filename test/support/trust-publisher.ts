@@ -5,7 +5,9 @@ import type { FileMeta } from '../../src/tuf/file-meta.ts';
 import { lifetime } from '../../src/tuf/lifetime.ts';
 import type { TufKey } from '../../src/tuf/public-key.ts';
 import { parseTufKey, tufKeyId } from '../../src/tuf/public-key.ts';
+import type { BaseRole } from '../../src/tuf/role-name.ts';
 import type { Delegation } from '../../src/tuf/targets.ts';
+import type { SigningRole } from '../../src/tuf/threshold.ts';
 import type { TrustHttp } from './trust-http.ts';
 import type { Hand } from './tuf.ts';
 import { makeHand, roleOf } from './tuf.ts';
@@ -22,7 +24,13 @@ export interface Publisher {
   readonly hands: PublisherHands;
   /** The server's public keys, as it handed them out. */
   readonly serverKeys: Readonly<Record<'snapshot' | 'timestamp', TufKey>>;
-  root(version?: number, changes?: { readonly expires?: Date }): Promise<Buffer>;
+  root(
+    version?: number,
+    changes?: {
+      readonly expires?: Date;
+      readonly roles?: Partial<Readonly<Record<BaseRole, SigningRole>>>;
+    },
+  ): Promise<Buffer>;
   targets(
     version: number,
     tags?: Readonly<Record<string, FileMeta>>,
@@ -74,6 +82,7 @@ export async function makePublisher(
           targets: roleOf('targets', [hands.targets]),
           snapshot: held('snapshot'),
           timestamp: held('timestamp'),
+          ...changes.roles,
         },
         { version, expires: changes.expires ?? expires('root'), signers: [hands.root] },
       ),
