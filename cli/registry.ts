@@ -9,6 +9,7 @@ import { dockerCredentials } from '../src/oci/credentials.ts';
 import type { Retry } from '../src/oci/exchange.ts';
 import type { Reference } from '../src/oci/reference.ts';
 import { parseHost, parseReference, withDefaultTag } from '../src/oci/reference.ts';
+import type { TlsLookup } from '../src/oci/tls.ts';
 import { tlsFiles } from '../src/oci/tls.ts';
 import { dockerConfigFolder } from '../src/config/docker-folder.ts';
 import { repeated } from './repeated.ts';
@@ -54,13 +55,18 @@ export function openRegistry(
   return createRegistryClient({
     host: image.host,
     credentials: dockerCredentials(config),
-    tls: tlsFiles({
-      directories: [CERTS, join(config, 'tls')],
-      ...(flags.ca === undefined ? {} : { caFile: flags.ca }),
-    }),
+    tls: registryTls(flags, config),
     allowedRealms: (flags.authHost ?? []).map((host) => unwrap(parseHost(host))),
     ...(signal === undefined ? {} : { signal }),
     ...(retry === undefined ? {} : { retry }),
+  });
+}
+
+/** The TLS files of a command: docker's folders, for registries and trust servers alike, and `--ca`. */
+export function registryTls(flags: RegistryFlags, dockerConfig: string): TlsLookup {
+  return tlsFiles({
+    directories: [CERTS, join(dockerConfig, 'tls')],
+    ...(flags.ca === undefined ? {} : { caFile: flags.ca }),
   });
 }
 
