@@ -2,10 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
 import { as, attackedGates } from '../support/attacked.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildImage, buildIndex, contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const sigTag = (digest: Digest, kind = 'sig'): string => `${digest.replace(':', '-')}.${kind}`;
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [dev, ci], push: [ci] }\n`;
 
@@ -14,8 +12,8 @@ describe('a signature artifact', () => {
 
   it('T-10: under its tag nothing else can be pushed: no image, no index, and nothing is stored', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const subject = image('subject\n').digest;
-    const runnable = image('runnable\n');
+    const subject = contentImage('subject\n').digest;
+    const runnable = contentImage('runnable\n');
     for (const made of [runnable, buildIndex([runnable]), buildImage({ family: 'docker' })]) {
       for (const kind of ['sig', 'att']) {
         const push = pushImage(gate.url, 'team/app', made, sigTag(subject, kind));
@@ -28,8 +26,8 @@ describe('a signature artifact', () => {
 
   it('T-10: that the registry has under such a tag and is none is not served, and neither is what it names', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const subject = image('subject\n').digest;
-    const runnable = image('runnable\n');
+    const subject = contentImage('subject\n').digest;
+    const runnable = contentImage('runnable\n');
     await pushImage(gate.registry, 'team/app', runnable, sigTag(subject));
     for (const method of ['GET', 'HEAD']) {
       for (const reference of [sigTag(subject), runnable.digest]) {
@@ -41,7 +39,7 @@ describe('a signature artifact', () => {
 
   it('is served by its tag and, once it was seen, by its digest; it admits itself only', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made, '1');
     const pushed = await gate.sign('team/app', made.digest);
     expect(pushed.status).toBe(201);
@@ -56,7 +54,7 @@ describe('a signature artifact', () => {
     expect([byDigest.status, byDigest.body.equals(byTag.body)]).toEqual([200, true]);
     expect((await gate.call('HEAD', `/v2/team/app/manifests/${digest}`)).status).toBe(200);
     // Another repository has not seen it, and a tag of an image is no signature's.
-    await pushImage(gate.url, 'team/other', image('unsigned\n'), '1');
+    await pushImage(gate.url, 'team/other', contentImage('unsigned\n'), '1');
     expect((await get(digest, 'team/other')).status).not.toBe(200);
     const { layers } = JSON.parse(byTag.text) as { layers: { digest: string }[] };
     expect((await get(layers[0]?.digest ?? '')).status).not.toBe(200);
@@ -83,7 +81,7 @@ describe('a signature artifact', () => {
 
   it('that is revoked by its digest is not read by it', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made, '1');
     await gate.sign('team/app', made.digest);
     const digest = String(
@@ -100,7 +98,7 @@ describe('a signature artifact', () => {
 
   it('needs the right to push, and to pull', async () => {
     const gate = await attacked({ policy: 'push: allow', access: ACCESS });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made, '1', as('ci'));
     await expect(gate.sign('team/app', made.digest, as('dev'))).rejects.toThrow('answered 403');
     expect((await gate.sign('team/app', made.digest, as('ci'))).status).toBe(201);

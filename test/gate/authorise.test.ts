@@ -8,11 +8,9 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { parseReference } from '../../src/oci/reference.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { answerError, startWireServer } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MINUTE = 60_000;
 
 /** The registry lets nobody in but these, and only into these repositories. */
@@ -34,7 +32,7 @@ describe('a registry that judges its own callers', () => {
     policy = '',
   ): Promise<{ gate: Attacked; pull: (who: string, path?: string) => Promise<number> }> {
     const gate = await attacked({ policy: `push: allow\n    ${policy}` });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     for (const path of ['team/app', 'team/other']) {
       await pushImage(gate.url, path, made, '1');
       expect((await gate.sign(path, made.digest)).status).toBe(201);

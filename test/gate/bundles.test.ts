@@ -14,12 +14,10 @@ import { attackedGates } from '../support/attacked.ts';
 import { BUNDLE_TYPE, bundleManifest, bundleOf, indexOf, statementFor } from '../support/bundle.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushBlob, pushImage } from '../support/image.ts';
+import { contentImage, pushBlob, pushImage } from '../support/image.ts';
 import { createSite } from '../support/countersign.ts';
 import { testSigner } from '../support/signer.ts';
-import { tarLayer } from '../support/tar.ts';
 
-const image = (content: string): TestImage => buildImage({ layers: [tarLayer({ content })] });
 const get = (gate: Attacked, reference: string) =>
   gate.call('GET', `/v2/team/app/manifests/${reference}`);
 const NAME = 'dev.countersign.reference';
@@ -59,7 +57,7 @@ describe('bundles at the gate', () => {
 
   async function stocked(): Promise<{ gate: Attacked; made: TestImage }> {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('made\n');
+    const made = contentImage('made\n');
     await pushImage(gate.registry, 'team/app', made, '1');
     return { gate, made };
   }
@@ -67,7 +65,7 @@ describe('bundles at the gate', () => {
   it('admit the image that they sign, and only that one', async () => {
     const { gate, made } = await stocked();
     expect((await get(gate, made.digest)).status).toBe(403);
-    const other = image('other\n');
+    const other = contentImage('other\n');
     await pushImage(gate.registry, 'team/app', other, '2');
     const bundle = await bundleBehind(gate, made.digest);
     gate.later(3001);

@@ -3,11 +3,9 @@ import type { Digest } from '../../src/oci/digest.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildIndex, contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const status = async (gate: Attacked, digest: Digest, path = 'team/app'): Promise<number> =>
   (await gate.call('GET', `/v2/${path}/manifests/${digest}`)).status;
 const post = (gate: Attacked, body: object) =>
@@ -21,7 +19,7 @@ describe('a child of an index', () => {
 
   it('is admitted by digest while a nested index above it is signed, as deep as the bound', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const chain = [child];
     for (let level = 1; level <= 5; level++)
       chain.push(buildIndex([chain[level - 1] ?? child], { annotations: { level: `${level}` } }));
@@ -41,7 +39,7 @@ describe('a child of an index', () => {
 
   it('gives no tag: it is admitted by digest only', async () => {
     const gate = await attacked({ policy: 'push: reject' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index);
     await gate.sign('team/app', index.digest);
@@ -53,7 +51,7 @@ describe('a child of an index', () => {
 
   it('falls with its parent, by digest or with the key, at the next request', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const [one, two] = [buildIndex([child]), buildIndex([child], { annotations: { a: 'b' } })];
     for (const index of [one, two]) {
       await pushImage(gate.url, 'team/app', index);
@@ -79,7 +77,7 @@ describe('a child of an index', () => {
 
   it('falls when the signature of its parent is gone from the registry', async () => {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index);
     await gate.sign('team/app', index.digest);
@@ -91,7 +89,7 @@ describe('a child of an index', () => {
 
   it('T-54: of a signed index in one repository is not admitted in another', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index);
     await gate.sign('team/app', index.digest);
@@ -104,14 +102,14 @@ describe('a child of an index', () => {
 
   it('of an index that came round the gate is found by a bounded search among the tags', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.registry, 'team/app', index, 'multi');
     await gate.signBehind('team/app', index.digest);
     gate.asked();
     expect(await status(gate, child.digest)).toBe(200);
     // The next unknown one does not search again for a while: nobody makes the registry work by asking.
-    const stranger = image('stranger\n');
+    const stranger = contentImage('stranger\n');
     await pushImage(gate.registry, 'team/app', stranger);
     gate.asked();
     for (let n = 0; n < 20; n++) expect(await status(gate, stranger.digest)).toBe(403);
@@ -123,7 +121,7 @@ describe('a child of an index', () => {
 
   it('T-69: is judged in bounded work, however many ways lead up from it', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     await pushImage(gate.url, 'team/app', child);
     // Four levels of twelve indexes, each naming all of the level below: 12^4 ways.
     let level = [child];
@@ -147,7 +145,7 @@ describe('a child of an index', () => {
 
   it('T-69: is not hidden by any number of indexes that name it, pushed before or after the signed one', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     await pushImage(gate.url, 'team/app', child);
     const put = async (index: TestImage): Promise<void> => {
       const answer = await gate.call('PUT', `/v2/team/app/manifests/${index.digest}`, {
@@ -178,7 +176,7 @@ describe('a child of an index', () => {
 
   it('T-69: is admitted on the shortest way up, though a longer one ends before the signed index', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     // A long way up to `shared`, and a short one; what is signed is one above it.
     const ways = [buildIndex([child], { annotations: { way: 'long' } })];
     for (const level of ['1', '2'])
@@ -192,7 +190,7 @@ describe('a child of an index', () => {
 
   it('T-57: is neither admitted nor refused for trouble with an index, and its other parents still count', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const [broken, good] = [
       buildIndex([child], { annotations: { is: 'broken' } }),
       buildIndex([child], { annotations: { is: 'good' } }),
@@ -211,7 +209,7 @@ describe('a child of an index', () => {
 
   it('T-57: is not refused for trouble in the search for its parents, which is repeated at once', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.registry, 'team/app', index, 'multi');
     await gate.signBehind('team/app', index.digest);

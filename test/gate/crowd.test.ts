@@ -2,11 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Attacked, AttackedOptions } from '../support/attacked.ts';
 import { as, attackedGates, pass } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const HUNDRED = Array.from({ length: 100 }, (_, n) => n);
 
 describe('a hundred clients at once', () => {
@@ -17,7 +15,7 @@ describe('a hundred clients at once', () => {
     options: AttackedOptions = {},
   ): Promise<{ gate: Attacked; signed: TestImage; unsigned: TestImage }> {
     const gate = await attacked({ policy: 'push: allow', ...options });
-    const [signed, unsigned] = [image('signed\n'), image('unsigned\n')];
+    const [signed, unsigned] = [contentImage('signed\n'), contentImage('unsigned\n')];
     await pushImage(gate.registry, 'team/app', signed, '1');
     await pushImage(gate.registry, 'team/app', unsigned, '2');
     await gate.signBehind('team/app', signed.digest);

@@ -9,7 +9,7 @@ import { makePayload } from '../../src/trust/cosign/payload.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
 import { call } from '../support/http-call.ts';
-import { buildImage, pushBlob, pushImage } from '../support/image.ts';
+import { contentImage, pushBlob, pushImage } from '../support/image.ts';
 import type { TestReferrer } from '../support/referrer.ts';
 import {
   BUNDLE,
@@ -21,21 +21,7 @@ import {
 } from '../support/referrer.ts';
 import type { TestSigner } from '../support/signer.ts';
 import { testSigner } from '../support/signer.ts';
-import { tarLayer } from '../support/tar.ts';
-
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
-const at = (reference: string): string => `/v2/team/app/manifests/${reference}`;
-const status = async (gate: Attacked, reference: string): Promise<number> =>
-  (await gate.call('GET', at(reference))).status;
-
-/** A registry without the referrers API, such as distribution 2 and 3. */
-function withoutApi(gate: Attacked): void {
-  gate.fault((request, response) => {
-    if (request.url?.includes('/referrers/') !== true) return false;
-    response.writeHead(404).end('404 page not found');
-    return true;
-  });
-}
+import { manifestAt, statusOf, withoutReferrersApi } from '../support/team-app.ts';
 
 const bundleOf = (gate: Attacked, subject: Digest, signer = gate.signer): Promise<TestReferrer> =>
   buildBundle(subject, signer, `${gate.host}/team/app`);
@@ -45,51 +31,51 @@ describe('a signature that arrives as a referrer', () => {
 
   it('promotes what waits for it where the registry lists referrers', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('held\n');
+    const made = contentImage('held\n');
     await pushImage(gate.url, 'team/app', made, '1');
-    expect(await status(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(404);
     const junk = await bundleOf(gate, made.digest, testSigner());
     expect((await pushReferrer(gate, 'team/app', junk)).status).toBe(201);
-    expect(await status(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(404);
     const good = await bundleOf(gate, made.digest);
     expect((await pushReferrer(gate, 'team/app', good)).status).toBe(201);
     gate.asked();
-    expect(await status(gate, '1')).toBe(200);
-    expect(gate.asked()).toEqual([`HEAD ${at('1')}`]);
+    expect(await statusOf(gate, '1')).toBe(200);
+    expect(gate.asked()).toEqual([`HEAD ${manifestAt('1')}`]);
   });
 
   it('promotes it by the fallback index where the registry lists none', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    withoutApi(gate);
-    const made = image('held\n');
+    withoutReferrersApi(gate);
+    const made = contentImage('held\n');
     await pushImage(gate.url, 'team/app', made, '1');
     const good = await bundleOf(gate, made.digest);
     await pushReferrer(gate, 'team/app', good);
-    expect(await status(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(404);
     // As cosign 3 writes the entry: with the type of an empty config.
     const entry = { ...entryOf(good), artifactType: MEDIA.ociEmpty };
     const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex([entry]));
     expect(put.status).toBe(201);
-    expect(await status(gate, '1')).toBe(200);
+    expect(await statusOf(gate, '1')).toBe(200);
     await gate.restart();
-    expect(await status(gate, made.digest)).toBe(200);
+    expect(await statusOf(gate, made.digest)).toBe(200);
   });
 
   it('and goes takes the trust with it at once', async () => {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made);
     const good = await bundleOf(gate, made.digest);
     await pushReferrer(gate, 'team/app', good);
-    expect(await status(gate, made.digest)).toBe(200);
-    expect((await gate.call('DELETE', at(good.digest))).status).toBe(202);
-    expect(await status(gate, made.digest)).toBe(403);
+    expect(await statusOf(gate, made.digest)).toBe(200);
+    expect((await gate.call('DELETE', manifestAt(good.digest))).status).toBe(202);
+    expect(await statusOf(gate, made.digest)).toBe(403);
   });
 
   it('is kept in a fallback index that is full of junk (T-60)', { timeout: 90_000 }, async () => {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    withoutApi(gate);
-    const made = image('signed\n');
+    withoutReferrersApi(gate);
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made);
     const good = await bundleOf(gate, made.digest);
     await pushReferrer(gate, 'team/app', good);
@@ -105,19 +91,19 @@ describe('a signature that arrives as a referrer', () => {
       await pushReferrer(behind, 'team/app', one);
       junk.push(one);
     }
-    const url = at(made.digest.replace(':', '-'));
+    const url = manifestAt(made.digest.replace(':', '-'));
     // Less than fit, but more than are looked at, with the good one behind them.
     const some = fallbackIndex([...junk.slice(0, LIMITS.signatures).map(loud), cosigns]);
     await gate.call('DELETE', url);
     expect((await pushFallback(gate, 'team/app', made.digest, some)).status).toBe(201);
-    expect(await status(gate, made.digest)).toBe(200);
+    expect(await statusOf(gate, made.digest)).toBe(200);
     const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex(junk.map(loud)));
     expect(put.status).toBe(201);
     const { text } = await gate.call('GET', url);
     const { manifests } = JSON.parse(text) as { manifests: { digest: string }[] };
     expect(manifests[0]?.digest).toBe(good.digest);
     expect(manifests).toHaveLength(LIMITS.fallbackEntries);
-    expect(await status(gate, made.digest)).toBe(200);
+    expect(await statusOf(gate, made.digest)).toBe(200);
   });
 });
 
@@ -137,7 +123,7 @@ async function signAll(gate: Attacked, digest: Digest, signers: readonly TestSig
   const { bytes, config } = withLayers(firstManifest(first.layer).bytes, layers);
   await pushBlob(gate.url, 'team/app', Buffer.from(payload));
   await pushBlob(gate.url, 'team/app', Buffer.from(config.bytes));
-  return gate.call('PUT', at(`${digest.replace(':', '-')}.sig`), {
+  return gate.call('PUT', manifestAt(`${digest.replace(':', '-')}.sig`), {
     headers: { 'content-type': MEDIA.ociManifest },
     body: bytes,
   });
@@ -152,20 +138,20 @@ describe('a signature tag that is full of junk', () => {
 
   it('keeps nobody from signing (T-60)', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made);
     expect((await signAll(gate, made.digest, junk(LIMITS.signatures))).status).toBe(201);
-    expect(await status(gate, made.digest)).toBe(403);
+    expect(await statusOf(gate, made.digest)).toBe(403);
     expect((await gate.sign('team/app', made.digest)).status).toBe(201);
-    expect(await status(gate, made.digest)).toBe(200);
+    expect(await statusOf(gate, made.digest)).toBe(200);
     expect((await signAll(gate, made.digest, junk(LIMITS.signatures))).status).toBe(201);
-    expect(await status(gate, made.digest)).toBe(200);
+    expect(await statusOf(gate, made.digest)).toBe(200);
   });
 
   it('of a thousand signatures keeps the one that counts, wherever it stands (T-60)', async () => {
     const gate = await attacked({ policy: 'push: allow' });
     for (const place of [0, 999]) {
-      const made = image(`signed ${place}\n`);
+      const made = contentImage(`signed ${place}\n`);
       await pushImage(gate.url, 'team/app', made);
       const signers = junk(1000).with(place, gate.signer);
       gate.asked();
@@ -175,12 +161,12 @@ describe('a signature tag that is full of junk', () => {
         .asked()
         .filter((line) => line.startsWith('GET') && line.includes('/blobs/'));
       expect(blobs.length).toBeLessThan(10);
-      expect(await status(gate, made.digest)).toBe(200);
-      const tag = await gate.call('GET', at(`${made.digest.replace(':', '-')}.sig`));
+      expect(await statusOf(gate, made.digest)).toBe(200);
+      const tag = await gate.call('GET', manifestAt(`${made.digest.replace(':', '-')}.sig`));
       const { layers } = JSON.parse(tag.text) as { layers: unknown[] };
       expect(layers.length).toBeLessThanOrEqual(LIMITS.signatures);
       const own = String(answer.headers['docker-content-digest']);
-      expect(await status(gate, own)).toBe(200);
+      expect(await statusOf(gate, own)).toBe(200);
     }
   });
 });
@@ -190,22 +176,24 @@ describe('what was pushed as a signature', () => {
 
   it('is read by its digest after a restart, and its deletion is noticed by the subject', async () => {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made);
     const other = testSigner();
     const first = await signAll(gate, made.digest, [other]);
     const second = await gate.sign('team/app', made.digest);
     const [own, stale] = [second, first].map((one) => String(one.headers['docker-content-digest']));
     await gate.restart();
-    expect([await status(gate, own ?? ''), await status(gate, stale ?? '')]).toEqual([200, 200]);
-    expect(await status(gate, made.digest)).toBe(200);
-    const tag = await gate.call('HEAD', at(`${made.digest.replace(':', '-')}.sig`));
+    expect([await statusOf(gate, own ?? ''), await statusOf(gate, stale ?? '')]).toEqual([
+      200, 200,
+    ]);
+    expect(await statusOf(gate, made.digest)).toBe(200);
+    const tag = await gate.call('HEAD', manifestAt(`${made.digest.replace(':', '-')}.sig`));
     const union = String(tag.headers['docker-content-digest']);
     expect([own, stale]).not.toContain(union);
     await gate.restart();
-    expect(await status(gate, made.digest)).toBe(200);
-    expect((await gate.call('DELETE', at(union))).status).toBe(202);
-    expect(await status(gate, made.digest)).toBe(403);
+    expect(await statusOf(gate, made.digest)).toBe(200);
+    expect((await gate.call('DELETE', manifestAt(union))).status).toBe(202);
+    expect(await statusOf(gate, made.digest)).toBe(403);
   });
 });
 
@@ -217,24 +205,24 @@ describe('as many held pushes as a repository may have', () => {
     { timeout: 60_000 },
     async () => {
       const gate = await attacked({ policy: 'push: hold' });
-      const made = image('waits\n');
+      const made = contentImage('waits\n');
       await pushImage(gate.url, 'team/app', made, '0');
       for (let n = 1; n < 256; n++) {
-        const answer = await gate.call('PUT', at(`t${n}`), {
+        const answer = await gate.call('PUT', manifestAt(`t${n}`), {
           headers: { 'content-type': made.mediaType },
           body: made.manifest,
         });
         expect(answer.status).toBe(201);
       }
-      const full = await gate.call('PUT', at('t256'), {
+      const full = await gate.call('PUT', manifestAt('t256'), {
         headers: { 'content-type': made.mediaType },
         body: made.manifest,
       });
       expect(full.status).toBe(507);
-      const signed = image('signed\n');
+      const signed = contentImage('signed\n');
       await gate.sign('team/app', signed.digest);
       await pushImage(gate.url, 'team/app', signed, '0');
-      const got = await gate.call('GET', at('0'));
+      const got = await gate.call('GET', manifestAt('0'));
       expect(got.headers['docker-content-digest']).toBe(signed.digest);
     },
   );

@@ -8,7 +8,7 @@ import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
+import { buildImage, buildIndex, contentImage, pushImage } from '../support/image.ts';
 import type { TestReferrer } from '../support/referrer.ts';
 import {
   buildReferrer,
@@ -19,12 +19,11 @@ import {
   statementFor,
 } from '../support/referrer.ts';
 import { tarLayer } from '../support/tar.ts';
+import { manifestAt } from '../support/team-app.ts';
 
 const SUBJECT = digestOf(Buffer.from('a subject'));
 const TAG = fallbackTag(SUBJECT);
 const IN_TOTO = 'application/vnd.in-toto+json';
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
-const at = (reference: string): string => `/v2/team/app/manifests/${reference}`;
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [dev, ci], push: [ci] }\n`;
 
 /** A referrer that differs from others of the same subject by its name. */
@@ -39,7 +38,7 @@ async function pushed(gate: Attacked, name: string, headers = {}): Promise<TestR
 
 /** The digests under the tag, as a client reads them. */
 async function listed(gate: Attacked, tag = TAG): Promise<readonly string[]> {
-  const answer = await gate.call('GET', at(tag));
+  const answer = await gate.call('GET', manifestAt(tag));
   expect(answer.status).toBe(200);
   const { manifests } = JSON.parse(answer.text) as { manifests: { digest: string }[] };
   return manifests.map((one) => one.digest);
@@ -62,7 +61,7 @@ describe('a fallback index', () => {
     expect([put.status, put.headers['docker-content-digest']]).toEqual([201, digestOf(index)]);
     for (let round = 0; round < 2; round++) {
       for (const reference of [TAG, digestOf(index)]) {
-        const got = await gate.call('GET', at(reference), { headers: as('dev') });
+        const got = await gate.call('GET', manifestAt(reference), { headers: as('dev') });
         expect([got.status, got.body.equals(index)]).toEqual([200, true]);
       }
       await gate.restart();
@@ -72,13 +71,13 @@ describe('a fallback index', () => {
   it('is a small list of manifests that name the subject, and nothing else (T-10)', async () => {
     const gate = await attacked({ policy: 'push: allow' });
     const a = await pushed(gate, 'a');
-    const evil = image('evil\n');
+    const evil = contentImage('evil\n');
     const elsewhere = referrerOf('elsewhere', digestOf(Buffer.from('another subject')));
     await pushImage(gate.url, 'team/app', evil);
     await pushReferrer(gate, 'team/app', elsewhere);
     const put = async (bytes: Buffer, type: string = MEDIA.ociIndex) => {
       const headers = { 'content-type': type };
-      return (await gate.call('PUT', at(TAG), { headers, body: bytes })).status;
+      return (await gate.call('PUT', manifestAt(TAG), { headers, body: bytes })).status;
     };
     expect(await put(evil.manifest, evil.mediaType)).toBe(400);
     expect(await put(buildIndex([evil], { family: 'docker' }).manifest, MEDIA.dockerList)).toBe(
@@ -91,7 +90,7 @@ describe('a fallback index', () => {
       400,
     );
     expect(await put(fallbackIndex([{ ...entryOf(a), mediaType: MEDIA.octets }]))).toBe(400);
-    expect((await gate.call('GET', at(TAG))).status).toBe(404);
+    expect((await gate.call('GET', manifestAt(TAG))).status).toBe(404);
     expect(await put(indexOf(a))).toBe(201);
   });
 
@@ -110,9 +109,9 @@ describe('a fallback index', () => {
     }
     const headers = { 'content-type': MEDIA.ociIndex };
     const body = carrying('data');
-    await call(gate.registry, 'PUT', at(TAG), { headers, body });
+    await call(gate.registry, 'PUT', manifestAt(TAG), { headers, body });
     for (const reference of [TAG, digestOf(body)])
-      expect((await gate.call('GET', at(reference))).status).toBe(403);
+      expect((await gate.call('GET', manifestAt(reference))).status).toBe(403);
   });
 
   it('that names an evil image leads nowhere, not even when somebody trusted signs it (T-60)', async () => {
@@ -125,8 +124,8 @@ describe('a fallback index', () => {
     const index = indexOf(evil);
     expect((await pushFallback(gate, 'team/app', SUBJECT, index)).status).toBe(201);
     const refused = async (): Promise<void> => {
-      expect((await gate.call('GET', at(evil.digest))).status).toBe(403);
-      expect((await gate.call('HEAD', at(evil.digest))).status).not.toBe(200);
+      expect((await gate.call('GET', manifestAt(evil.digest))).status).toBe(403);
+      expect((await gate.call('HEAD', manifestAt(evil.digest))).status).not.toBe(200);
     };
     await refused();
     await gate.sign('team/app', digestOf(index));
@@ -137,15 +136,15 @@ describe('a fallback index', () => {
 
   it('that was put round the gate is no parent either when tags are searched for one', async () => {
     const gate = await attacked();
-    const evil = image('evil\n');
+    const evil = contentImage('evil\n');
     await pushImage(gate.registry, 'team/app', evil);
     const index = buildIndex([evil]);
     await pushImage(gate.registry, 'team/app', index, TAG);
     await gate.signBehind('team/app', index.digest);
-    expect((await gate.call('GET', at(evil.digest))).status).toBe(403);
-    expect((await gate.call('GET', at(TAG))).status).toBe(200);
+    expect((await gate.call('GET', manifestAt(evil.digest))).status).toBe(403);
+    expect((await gate.call('GET', manifestAt(TAG))).status).toBe(200);
     gate.later(60_000);
-    expect((await gate.call('GET', at(evil.digest))).status).toBe(403);
+    expect((await gate.call('GET', manifestAt(evil.digest))).status).toBe(403);
   });
 
   it('whose bytes are given an ordinary tag as well is an ordinary index there', async () => {
@@ -158,9 +157,9 @@ describe('a fallback index', () => {
     await pushFallback(gate, 'team/app', SUBJECT, index);
     await gate.sign('team/app', digestOf(index));
     const headers = { 'content-type': MEDIA.ociIndex };
-    expect((await gate.call('PUT', at('1.0'), { headers, body: index })).status).toBe(201);
-    expect((await gate.call('GET', at('1.0'))).status).toBe(200);
-    expect((await gate.call('GET', at(child.digest))).status).toBe(200);
+    expect((await gate.call('PUT', manifestAt('1.0'), { headers, body: index })).status).toBe(201);
+    expect((await gate.call('GET', manifestAt('1.0'))).status).toBe(200);
+    expect((await gate.call('GET', manifestAt(child.digest))).status).toBe(200);
   });
 
   it('loses nothing of writers who read the same and write at once', async () => {
@@ -173,7 +172,7 @@ describe('a fallback index', () => {
         const index = indexOf(first, mine);
         const put = await pushFallback(gate, 'team/app', SUBJECT, index);
         expect([put.status, put.headers['docker-content-digest']]).toEqual([201, digestOf(index)]);
-        const own = await gate.call('GET', at(digestOf(index)));
+        const own = await gate.call('GET', manifestAt(digestOf(index)));
         expect([own.status, own.body.equals(index)]).toEqual([200, true]);
         return mine;
       }),
@@ -192,7 +191,7 @@ describe('a fallback index', () => {
     };
     await pushFallback(gate, 'team/app', SUBJECT, fallbackIndex([odd]));
     await pushFallback(gate, 'team/app', SUBJECT, indexOf(b));
-    const { manifests } = JSON.parse((await gate.call('GET', at(TAG))).text) as {
+    const { manifests } = JSON.parse((await gate.call('GET', manifestAt(TAG))).text) as {
       manifests: unknown[];
     };
     expect(manifests).toEqual([odd, entryOf(b)]);
@@ -209,7 +208,7 @@ describe('a fallback index', () => {
     );
     const referrer = buildReferrer(subject, IN_TOTO, envelope);
     await pushReferrer(gate, 'team/app', referrer);
-    expect((await gate.call('GET', at(referrer.digest))).status).toBe(200);
+    expect((await gate.call('GET', manifestAt(referrer.digest))).status).toBe(200);
     expect((await pushFallback(gate, 'team/app', subject, indexOf(referrer))).status).toBe(201);
     expect(await listed(gate, fallbackTag(subject))).toEqual([referrer.digest]);
     const other = await pushed(gate, 'of another');
@@ -229,14 +228,14 @@ describe('a fallback index', () => {
 describe('deleting what a fallback index was', () => {
   const attacked = attackedGates();
   const remove = async (gate: Attacked, digest: Digest, headers = {}): Promise<number> =>
-    (await gate.call('DELETE', at(digest), { headers })).status;
+    (await gate.call('DELETE', manifestAt(digest), { headers })).status;
 
   it('is for whoever pushed a newer one, though nothing else may be deleted', async () => {
     const gate = await attacked({ access: ACCESS });
     const ci = as('ci');
     const [a, b] = [await pushed(gate, 'a', ci), await pushed(gate, 'b', ci)];
     const [one, two] = [indexOf(a), indexOf(a, b)];
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.url, 'team/app', made, undefined, ci);
     await pushFallback(gate, 'team/app', SUBJECT, one, ci);
     expect(await remove(gate, digestOf(one), ci)).toBe(403);
@@ -245,10 +244,10 @@ describe('deleting what a fallback index was', () => {
     expect(await remove(gate, digestOf(one), as('dev'))).toBe(403);
     expect(await remove(gate, digestOf(one))).toBe(401);
     expect(await remove(gate, digestOf(one), ci)).toBe(202);
-    expect((await gate.call('GET', at(digestOf(one)), { headers: ci })).status).toBe(404);
+    expect((await gate.call('GET', manifestAt(digestOf(one)), { headers: ci })).status).toBe(404);
     for (const digest of [digestOf(two), a.digest, b.digest, made.digest])
       expect([digest, await remove(gate, digest, ci)]).toEqual([digest, 403]);
-    expect((await gate.call('GET', at(TAG), { headers: ci })).body.equals(two)).toBe(true);
+    expect((await gate.call('GET', manifestAt(TAG), { headers: ci })).body.equals(two)).toBe(true);
   });
 
   it('is done only where the registry says so: its trouble is not, and what it hides stays known', async () => {
@@ -267,11 +266,11 @@ describe('deleting what a fallback index was', () => {
         return request.method === 'DELETE';
       });
       expect([status, await remove(gate, digestOf(old))]).toEqual([status, expected]);
-      expect((await gate.call('GET', at(digestOf(old)))).status).toBe(200);
+      expect((await gate.call('GET', manifestAt(digestOf(old)))).status).toBe(200);
     }
     gate.fault(null);
     expect(await remove(gate, digestOf(old))).toBe(202);
-    expect((await gate.call('GET', at(digestOf(old)))).status).toBe(404);
+    expect((await gate.call('GET', manifestAt(digestOf(old)))).status).toBe(404);
   });
 
   it('reaches no index that came here in another way, whatever tag it is pushed under later', async () => {
@@ -284,7 +283,7 @@ describe('deleting what a fallback index was', () => {
     for (const base of [gate.url, gate.registry]) {
       const own = buildIndex([child], { annotations: { base } });
       await pushImage(base, 'team/app', own, `own-${new URL(base).port}`);
-      const put = await gate.call('PUT', at(TAG), { headers, body: own.manifest });
+      const put = await gate.call('PUT', manifestAt(TAG), { headers, body: own.manifest });
       expect(put.status).toBe(201);
       await pushFallback(gate, 'team/app', SUBJECT, indexOf(a));
       expect(await remove(gate, own.digest)).toBe(403);
@@ -320,7 +319,7 @@ describe('deleting what a fallback index was', () => {
     const gate = await attacked();
     const [a, b, c] = [await pushed(gate, 'a'), await pushed(gate, 'b'), await pushed(gate, 'c')];
     await pushFallback(gate, 'team/app', SUBJECT, indexOf(a, b));
-    const behind = await fetch(`${gate.registry}${at(b.digest)}`, { method: 'DELETE' });
+    const behind = await fetch(`${gate.registry}${manifestAt(b.digest)}`, { method: 'DELETE' });
     expect(behind.status).toBe(202);
     await pushFallback(gate, 'team/app', SUBJECT, indexOf(a, c));
     expect(await listed(gate)).toEqual(digestsOf(a, c));
@@ -331,7 +330,7 @@ describe('deleting what a fallback index was', () => {
     const [a, b, c] = [await pushed(gate, 'a'), await pushed(gate, 'b'), await pushed(gate, 'c')];
     await pushFallback(gate, 'team/app', SUBJECT, indexOf(a, b));
     gate.fault((request, response) => {
-      if (request.url !== at(b.digest)) return false;
+      if (request.url !== manifestAt(b.digest)) return false;
       response.writeHead(500).end();
       return true;
     });

@@ -2,10 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
-
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
+import { buildIndex, contentImage, pushImage } from '../support/image.ts';
 
 describe('what a gate remembers', () => {
   const attacked = attackedGates();
@@ -20,7 +17,7 @@ describe('what a gate remembers', () => {
   /** The same signed image in two repositories, both warm by tag and by digest. */
   async function warm(): Promise<{ gate: Attacked; made: TestImage }> {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    const made = image('app\n');
+    const made = contentImage('app\n');
     for (const path of ['team/app', 'team/other']) {
       await pushImage(gate.url, path, made, '1');
       expect((await gate.sign(path, made.digest)).status).toBe(201);
@@ -48,7 +45,7 @@ describe('what a gate remembers', () => {
 
   it('T-02: counts for a minute from when the registry was asked, however slowly it answered', async () => {
     const gate = await attacked();
-    const made = image('slow\n');
+    const made = contentImage('slow\n');
     await pushImage(gate.registry, 'team/slow', made, '1');
     await gate.signBehind('team/slow', made.digest);
     let gone = false;
@@ -75,7 +72,7 @@ describe('what a gate remembers', () => {
 
   it('T-55: falls with a key at the next request, by tag, by digest and by index, and after a restart', async () => {
     const { gate, made } = await warm();
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index, 'multi');
     expect((await gate.sign('team/app', index.digest)).status).toBe(201);

@@ -2,11 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const TAG_PUT = 'PUT /v2/team/app/manifests/1';
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev, boss], push: [ci, boss] }\n`;
 const HOUR = 3_600_000;
@@ -47,7 +45,7 @@ describe('a held push', () => {
 
   it('waits in the order of arrival, evicts no other, and the later promoted one keeps the tag', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const [a, b, c] = [image('a\n'), image('b\n'), image('c\n')];
+    const [a, b, c] = [contentImage('a\n'), contentImage('b\n'), contentImage('c\n')];
     for (const one of [a, b, c]) await pushImage(gate.url, 'team/app', one, '1');
     expect(await waiting(gate)).toEqual([a.digest, b.digest, c.digest]);
     expect(await tag(gate)).toBe(404);
@@ -64,7 +62,7 @@ describe('a held push', () => {
 
   it('is overtaken by a trusted push of the tag, and never moves it back', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const [held, trusted] = [image('held\n'), image('trusted\n')];
+    const [held, trusted] = [contentImage('held\n'), contentImage('trusted\n')];
     await pushImage(gate.url, 'team/app', held, '1');
     await pushImage(gate.url, 'team/app', trusted);
     await gate.sign('team/app', trusted.digest);
@@ -78,7 +76,7 @@ describe('a held push', () => {
 
   it('expires: it is dropped, logged and not promoted by a signature that comes too late', async () => {
     const gate = await attacked({ policy: 'push: hold\n    holdFor: 1h' });
-    const made = image('late\n');
+    const made = contentImage('late\n');
     await pushImage(gate.url, 'team/app', made, '1');
     gate.later(HOUR);
     // Before any look at what waits has dropped it.
@@ -94,7 +92,7 @@ describe('a held push', () => {
 
   it('whose promotion upstream refuses is given by the look after it, also over a restart', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('stubborn\n');
+    const made = contentImage('stubborn\n');
     await pushImage(gate.url, 'team/app', made, '1');
     noTags(gate);
     expect((await gate.sign('team/app', made.digest)).status).toBe(201);
@@ -110,7 +108,7 @@ describe('a held push', () => {
 
   it('whose intent outlives the trust in it is dropped, not given', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('revoked\n');
+    const made = contentImage('revoked\n');
     await pushImage(gate.url, 'team/app', made, '1');
     noTags(gate);
     await gate.sign('team/app', made.digest);
@@ -133,7 +131,7 @@ describe('a held push', () => {
       if (hit) answerError(response, 403, 'DENIED', 'never');
       return hit;
     });
-    const made = image('refused for good\n');
+    const made = contentImage('refused for good\n');
     await pushImage(gate.url, 'team/app', made, '1');
     await gate.sign('team/app', made.digest);
     expect(gate.asked()).toContain(TAG_PUT);
@@ -146,7 +144,7 @@ describe('a held push', () => {
 
   it('is promoted by a signature that came round the gate', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('behind\n');
+    const made = contentImage('behind\n');
     await pushImage(gate.url, 'team/app', made, '1');
     await gate.stop();
     await gate.signBehind('team/app', made.digest);
@@ -157,7 +155,7 @@ describe('a held push', () => {
 
   it('may be read by digest by those who push there, within its time, and by nobody else', async () => {
     const gate = await attacked({ policy: 'push: hold\n    holdFor: 1h', access: ACCESS });
-    const made = image('read\n');
+    const made = contentImage('read\n');
     await pushImage(gate.url, 'team/app', made, '1', as('ci'));
     const read = async (
       who: string | null,

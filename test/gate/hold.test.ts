@@ -2,10 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { attackedGates } from '../support/attacked.ts';
 import { answerError } from '../support/wire-server.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
-
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
+import { contentImage, pushImage } from '../support/image.ts';
 
 async function until(true_: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + 20_000;
@@ -20,7 +17,7 @@ describe('the order of holds', () => {
 
   it('is not undone by an older promotion that the registry had refused for a while', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const [older, newer] = [image('older\n'), image('newer\n')];
+    const [older, newer] = [contentImage('older\n'), contentImage('newer\n')];
     await pushImage(gate.url, 'team/app', older, '1');
     await pushImage(gate.url, 'team/app', newer, '1');
     const tagPut = 'PUT /v2/team/app/manifests/1';

@@ -2,11 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildIndex, contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MINUTE = 60_000;
 
 /** The registry behind the gate is gone. */
@@ -37,7 +35,7 @@ describe('while the registry behind the gate is down', () => {
   /** Two signed images; `1` is the first. */
   async function stocked(policy = ''): Promise<Stocked> {
     const gate = await attacked({ policy: `push: allow\n    ${policy}` });
-    const [signed, other] = [image('signed\n'), image('other\n')];
+    const [signed, other] = [contentImage('signed\n'), contentImage('other\n')];
     await pushImage(gate.url, 'team/app', signed, '1');
     await pushImage(gate.url, 'team/app', other);
     for (const one of [signed, other])
@@ -104,7 +102,7 @@ describe('while the registry behind the gate is down', () => {
 
   it('serves a child of an index by what was found of the index', async () => {
     const { gate, get } = await stocked('authGrace: 10m');
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index);
     expect((await gate.sign('team/app', index.digest)).status).toBe(201);

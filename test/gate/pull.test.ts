@@ -6,11 +6,9 @@ import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
 import type { Called } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MINUTE = 60_000;
 
 type Trouble = (request: IncomingMessage, response: ServerResponse) => void;
@@ -75,7 +73,7 @@ describe('a pull', () => {
   /** A gate over a registry with a signed and an unsigned image; nothing is warm. */
   async function stocked(): Promise<{ gate: Attacked; signed: TestImage; unsigned: TestImage }> {
     const gate = await attacked({ policy: 'push: allow' });
-    const [signed, unsigned] = [image('signed\n'), image('unsigned\n')];
+    const [signed, unsigned] = [contentImage('signed\n'), contentImage('unsigned\n')];
     await pushImage(gate.url, 'team/app', signed, '1');
     await pushImage(gate.url, 'team/app', unsigned, '2');
     expect((await gate.sign('team/app', signed.digest)).status).toBe(201);
@@ -180,7 +178,7 @@ describe('a pull', () => {
 
   it('T-37: what two readers could read differently is not served, signed or not', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('twice\n');
+    const made = contentImage('twice\n');
     const text = made.manifest.toString();
     const odd: readonly string[] = [
       text.replace('{', '{"schemaVersion":2,'),
@@ -216,7 +214,7 @@ describe('a pull', () => {
     it('is never allowed, and nothing of it is remembered', async () => {
       const gate = await attacked({ policy: 'push: allow' });
       for (const [name, trouble] of TROUBLES) {
-        const made = image(name);
+        const made = contentImage(name);
         await pushImage(gate.registry, 'team/app', made, '1');
         expect((await gate.sign('team/app', made.digest)).status).toBe(201);
         // Nothing of it is warm any more.

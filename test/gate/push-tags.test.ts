@@ -5,11 +5,9 @@ import { as, attackedGates } from '../support/attacked.ts';
 import type { Called } from '../support/http-call.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, buildIndex, pushBlob, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildIndex, contentImage, pushBlob, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const tags = (...names: string[]): string => names.map((name) => `tag=${name}`).join('&');
 
 const push = (
@@ -43,7 +41,7 @@ describe('a push of several tags', () => {
   const attacked = attackedGates();
 
   async function uploaded(gate: Attacked, content: string, headers = {}): Promise<TestImage> {
-    const made = image(content);
+    const made = contentImage(content);
     for (const bytes of made.blobs.values()) await pushBlob(gate.url, 'team/app', bytes, headers);
     return made;
   }
@@ -240,7 +238,7 @@ describe('a push of several tags', () => {
 
   it('that upstream does not store gives no tag', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('no blobs\n');
+    const made = contentImage('no blobs\n');
     const answer = await push(gate, made, tags('a', 'b'));
     expect([answer.status, answer.code]).toEqual([400, 'MANIFEST_BLOB_UNKNOWN']);
     expect(await behind(gate, 'a', 'b')).toEqual([null, null]);

@@ -6,11 +6,9 @@ import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import type { Called } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushBlob, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushBlob, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev], push: [ci], delete: [boss] }\n`;
 
 const put = (
@@ -34,7 +32,7 @@ async function behind(gate: Attacked, tag: string): Promise<unknown> {
 }
 
 async function withBlobs(gate: Attacked, content: string): Promise<TestImage> {
-  const made = image(content);
+  const made = contentImage(content);
   for (const bytes of made.blobs.values()) await pushBlob(gate.url, 'team/app', bytes);
   return made;
 }
@@ -138,7 +136,7 @@ describe('a push', () => {
   it('under another digest than its own is refused', async () => {
     const gate = await attacked({ policy: 'push: allow' });
     const made = await withBlobs(gate, 'a\n');
-    const answer = await put(gate, image('b\n').digest, made.manifest);
+    const answer = await put(gate, contentImage('b\n').digest, made.manifest);
     expect(answer).toMatchObject({ status: 400, code: 'DIGEST_INVALID' });
   });
 
@@ -176,7 +174,7 @@ describe('a push', () => {
 
   it('of a tag that upstream refuses is told so, and remembered as nothing', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('no blobs\n');
+    const made = contentImage('no blobs\n');
     const answer = await put(gate, '1', made.manifest);
     expect([answer.status, answer.code]).toEqual([400, 'MANIFEST_BLOB_UNKNOWN']);
     expect((await gate.call('GET', `/v2/team/app/manifests/${made.digest}`)).status).toBe(404);
@@ -185,7 +183,7 @@ describe('a push', () => {
   it('T-33, T-34, T-35: needs the right to push, and deleting a right of its own and the policy, also of a tag', async () => {
     for (const rule of ['deny', 'allow']) {
       const gate = await attacked({ policy: `push: allow\n    delete: ${rule}`, access: ACCESS });
-      const made = image('mine\n');
+      const made = contentImage('mine\n');
       await pushImage(gate.url, 'team/app', made, 'latest', as('ci'));
       for (const [headers, status] of [
         [{}, 401],

@@ -7,11 +7,9 @@ import { repositoryOf } from '../../src/oci/reference.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushBlob, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushBlob, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MANIFEST = '/v2/team/app/manifests';
 
 describe('HEAD of what is not trusted', () => {
@@ -20,7 +18,7 @@ describe('HEAD of what is not trusted', () => {
   /** A gate before a registry that has an unsigned image under tag `1`, put there round the gate. */
   async function stocked(options: Parameters<typeof attacked>[0] = {}) {
     const gate = await attacked(options);
-    const made = image('unsigned\n');
+    const made = contentImage('unsigned\n');
     await pushImage(gate.registry, 'team/app', made, '1');
     const head = async (reference: string, headers = {}): Promise<number> =>
       (await gate.call('HEAD', `${MANIFEST}/${reference}`, { headers })).status;
@@ -82,7 +80,7 @@ describe('HEAD of what is not trusted', () => {
       expect([got.status, got.code]).toEqual([403, 'DENIED']);
       expect(got.text).toContain('not signed');
     }
-    const fresh = image('other\n');
+    const fresh = contentImage('other\n');
     await pushImage(gate.registry, 'team/app', fresh, '2');
     gate.fault((request, response) => {
       const hit = request.url?.endsWith('.sig') === true;

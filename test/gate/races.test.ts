@@ -2,17 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { attackedGates } from '../support/attacked.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
-
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
+import { buildImage, buildIndex, contentImage, pushImage } from '../support/image.ts';
 
 describe('while things change', () => {
   const attacked = attackedGates();
 
   it('serves no unsigned bytes by a tag that the registry moves between signed and unsigned (T-01, T-02)', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const [good, evil] = [image('good\n'), image('evil\n')];
+    const [good, evil] = [contentImage('good\n'), contentImage('evil\n')];
     await pushImage(gate.url, 'team/app', good, '1');
     expect((await gate.sign('team/app', good.digest)).status).toBe(201);
     let stop = false;
@@ -46,7 +43,7 @@ describe('while things change', () => {
 
   it('answers a pull after a revocation by the revocation, however many are revoked at once (T-55)', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const images = Array.from({ length: 12 }, (_, n) => image(`${n}\n`));
+    const images = Array.from({ length: 12 }, (_, n) => contentImage(`${n}\n`));
     for (const one of images) {
       await pushImage(gate.url, 'team/app', one);
       expect((await gate.sign('team/app', one.digest)).status).toBe(201);
@@ -67,7 +64,7 @@ describe('while things change', () => {
 
   it('keeps to policies while their files are cut, emptied, linked away and restored', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const evil = image('evil\n');
+    const evil = contentImage('evil\n');
     await pushImage(gate.url, 'team/app', evil, '1');
     const file = join(gate.policies, 'policy.yaml');
     const whole = readFileSync(file, 'utf8');
@@ -81,7 +78,7 @@ describe('while things change', () => {
 
   it('judges a child anew when its parent is no longer trusted', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const child = image('child\n');
+    const child = contentImage('child\n');
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index, '1');
     const pull = async () =>
@@ -98,7 +95,7 @@ describe('while things change', () => {
 
   it('gives no child to an unsigned index, nor from another repository, nor by a layer (T-48, T-54)', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const evil = image('evil\n');
+    const evil = contentImage('evil\n');
     const good = buildImage({ layers: [evil.manifest], config: evil.manifest });
     await pushImage(gate.url, 'team/app', evil);
     await pushImage(gate.url, 'team/app', buildIndex([evil]), 'evil');

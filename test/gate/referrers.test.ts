@@ -3,7 +3,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
-import { buildImage, pushImage } from '../support/image.ts';
+import { buildImage, contentImage, pushImage } from '../support/image.ts';
 import type { TestReferrer } from '../support/referrer.ts';
 import {
   buildBundle,
@@ -15,7 +15,6 @@ import {
 } from '../support/referrer.ts';
 import { tarLayer } from '../support/tar.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const JWS = 'application/jose+json';
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [dev, ci], push: [ci] }\n`;
 const read = async (
@@ -41,7 +40,7 @@ describe('a referrer', () => {
 
   it('that is a signature or attestation is read by its digest through an enforcing gate', async () => {
     const gate = await attacked();
-    const made = image('unsigned\n');
+    const made = contentImage('unsigned\n');
     await pushImage(gate.url, 'team/app', made);
     const referrers = [
       await buildBundle(made.digest, gate.signer),
@@ -60,7 +59,7 @@ describe('a referrer', () => {
 
   it('is recognised when it is read first, whoever brought it and whatever was forgotten', async () => {
     const gate = await attacked();
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.registry, 'team/app', made);
     const behind = signatureOf(made.digest);
     await pushReferrer({ url: gate.registry, call: callAt(gate.registry) }, 'team/app', behind);
@@ -74,20 +73,20 @@ describe('a referrer', () => {
 
   it('admits itself only: not its subject, nor what it names, nor another repository', async () => {
     const gate = await attacked();
-    const evil = image('evil\n');
+    const evil = contentImage('evil\n');
     await pushImage(gate.url, 'team/app', evil);
     const referrer = signatureOf(evil.digest);
     await pushReferrer(gate, 'team/app', referrer);
     const { layers } = JSON.parse(referrer.manifest.toString()) as { layers: { digest: string }[] };
     expect((await read(gate, evil.digest))[0]).toBe(403);
     expect((await read(gate, layers[0]?.digest ?? ''))[0]).not.toBe(200);
-    await pushImage(gate.url, 'team/other', image('other\n'));
+    await pushImage(gate.url, 'team/other', contentImage('other\n'));
     expect((await read(gate, referrer.digest, 'team/other'))[0]).not.toBe(200);
   });
 
   it('gives no name to anything: under a tag it is judged as an image (T-10)', async () => {
     const gate = await attacked();
-    const referrer = signatureOf(image('subject\n').digest);
+    const referrer = signatureOf(contentImage('subject\n').digest);
     await pushReferrer(gate, 'team/app', referrer);
     const tagged = await gate.call('PUT', '/v2/team/app/manifests/latest', {
       headers: { 'content-type': MEDIA.ociManifest },
@@ -98,7 +97,7 @@ describe('a referrer', () => {
 
   it('that could be run by an engine is refused as any image is (T-10)', async () => {
     const gate = await attacked();
-    const subject = image('subject\n');
+    const subject = contentImage('subject\n');
     await pushImage(gate.url, 'team/app', subject);
     const layer = { type: MEDIA.ociLayer, bytes: Buffer.from(tarLayer({ evil: 'evil\n' })) };
     const runnable = [
@@ -134,7 +133,11 @@ describe('a referrer', () => {
 
   it('that is not known here is read once it is trusted, as an image is', async () => {
     const gate = await attacked();
-    const chart = buildReferrer(image('a\n').digest, 'application/vnd.example', Buffer.from('x'));
+    const chart = buildReferrer(
+      contentImage('a\n').digest,
+      'application/vnd.example',
+      Buffer.from('x'),
+    );
     await pushReferrer(gate, 'team/app', chart);
     expect((await read(gate, chart.digest))[0]).toBe(403);
     await gate.sign('team/app', chart.digest);
@@ -145,7 +148,7 @@ describe('a referrer', () => {
     const gate = await attacked({
       access: `${ACCESS}  - { repositories: ["\${registry}/free/**"], pull: [ci], push: [ci] }\n  - { repositories: ["**"], admin: [boss] }\n`,
     });
-    const referrer = signatureOf(image('subject\n').digest);
+    const referrer = signatureOf(contentImage('subject\n').digest);
     for (const path of ['team/app', 'free/app'])
       expect((await pushReferrer(gate, path, referrer, as('ci'))).status).toBe(201);
     expect((await read(gate, referrer.digest, 'team/app', as('dev')))[0]).toBe(200);
@@ -161,7 +164,7 @@ describe('a referrer', () => {
 
   it('whose content cannot be read now is not served, and is read later', async () => {
     const gate = await attacked();
-    const referrer = signatureOf(image('subject\n').digest);
+    const referrer = signatureOf(contentImage('subject\n').digest);
     gate.fault((request, response) => {
       if (request.method !== 'GET' || request.url?.includes('/blobs/sha256') !== true) return false;
       response.writeHead(500).end();

@@ -3,11 +3,9 @@ import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import { call } from '../support/http-call.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const MANIFESTS = '/v2/team/app/manifests';
 
 describe('a deletion', () => {
@@ -16,7 +14,7 @@ describe('a deletion', () => {
   /** A gate with a signed image under tag `1` that has just been pulled, by tag and by digest. */
   async function pulled(policy = 'delete: allow'): Promise<{ gate: Attacked; made: TestImage }> {
     const gate = await attacked({ policy });
-    const made = image('signed\n');
+    const made = contentImage('signed\n');
     await pushImage(gate.registry, 'team/app', made, '1');
     expect((await gate.signBehind('team/app', made.digest)).status).toBe(201);
     for (const reference of ['1', made.digest])
@@ -111,7 +109,7 @@ describe('a deletion', () => {
       policy: 'delete: allow\n    push: allow',
       access: `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev, boss], push: [ci], admin: [boss], delete: [dev] }\n`,
     });
-    const made = image('mine\n');
+    const made = contentImage('mine\n');
     await pushImage(gate.url, 'team/app', made, '1', as('ci'));
     const remove = async (headers = {}): Promise<number> =>
       (await gate.call('DELETE', `${MANIFESTS}/1`, { headers })).status;

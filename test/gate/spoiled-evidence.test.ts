@@ -17,12 +17,10 @@ import {
 } from '../support/referrer.ts';
 import { testSigner } from '../support/signer.ts';
 import { tarLayer } from '../support/tar.ts';
+import { manifestAt, statusOf, withoutReferrersApi } from '../support/team-app.ts';
 
 const SIGNATURE = 'dev.cosignproject.cosign/signature';
 const HUGE = 'x'.repeat(LIMITS.manifestBytes - 3000);
-const at = (reference: string): string => `/v2/team/app/manifests/${reference}`;
-const status = async (gate: Attacked, reference: string): Promise<number> =>
-  (await gate.call('GET', at(reference))).status;
 
 interface Layer {
   readonly mediaType: string;
@@ -43,12 +41,12 @@ async function unsigned(gate: Attacked, content: string): Promise<Digest> {
 }
 
 async function signaturesOf(gate: Attacked, digest: Digest): Promise<SignatureManifest> {
-  const { text } = await gate.call('GET', at(`${digest.replace(':', '-')}.sig`));
+  const { text } = await gate.call('GET', manifestAt(`${digest.replace(':', '-')}.sig`));
   return JSON.parse(text) as SignatureManifest;
 }
 
 function putSignatures(gate: Attacked, digest: Digest, manifest: object) {
-  return gate.call('PUT', at(`${digest.replace(':', '-')}.sig`), {
+  return gate.call('PUT', manifestAt(`${digest.replace(':', '-')}.sig`), {
     headers: { 'content-type': MEDIA.ociManifest },
     body: Buffer.from(
       JSON.stringify({ schemaVersion: 2, mediaType: MEDIA.ociManifest, ...manifest }),
@@ -68,7 +66,7 @@ describe("somebody else's signature", () => {
     const junk = { ...good, annotations: { [SIGNATURE]: 'anVuaw==' } };
     const put = await putSignatures(gate, digest, { config, layers: [{ ...good, size: 1 }, junk] });
     expect(put.status).toBe(400);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 
   it('is not pushed out of sight by one piece of junk that is listed many times (T-60)', async () => {
@@ -82,7 +80,7 @@ describe("somebody else's signature", () => {
     expect((await putSignatures(gate, digest, { config, layers: [...many, good] })).status).toBe(
       201,
     );
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
     expect((await signaturesOf(gate, digest)).layers).toHaveLength(2);
   });
 
@@ -100,7 +98,7 @@ describe("somebody else's signature", () => {
     const bare = { ...plain, annotations: { ...plain.annotations } };
     expect((await putSignatures(gate, digest, { config, layers: [bare] })).status).toBe(201);
     expect((await signaturesOf(gate, digest)).layers).toContainEqual(full);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 
   it.each([
@@ -120,7 +118,7 @@ describe("somebody else's signature", () => {
     const put = await putSignatures(gate, digest, { config, layers: [loud], ...beside });
     expect(put.status).toBe(400);
     expect((await gate.sign('team/app', digest)).status).toBe(201);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 });
 
@@ -131,7 +129,7 @@ describe('a signature tag', () => {
     const gate = await attacked({ policy: 'push: allow' });
     const digest = await unsigned(gate, 'signed\n');
     await gate.signBehind('team/app', digest);
-    const tag = at(`${digest.replace(':', '-')}.sig`);
+    const tag = manifestAt(`${digest.replace(':', '-')}.sig`);
     const blobs = async (): Promise<number> => {
       gate.asked();
       expect((await gate.call('HEAD', tag)).status).toBe(200);
@@ -145,21 +143,12 @@ describe('a signature tag', () => {
   });
 });
 
-/** A registry without the referrers API, such as distribution 2 and 3. */
-function withoutApi(gate: Attacked): void {
-  gate.fault((request, response) => {
-    if (request.url?.includes('/referrers/') !== true) return false;
-    response.writeHead(404).end('404 page not found');
-    return true;
-  });
-}
-
 describe("somebody else's entry in a fallback index", () => {
   const attacked = attackedGates();
 
   async function prepared() {
     const gate = await attacked({ policy: 'push: allow' });
-    withoutApi(gate);
+    withoutReferrersApi(gate);
     const digest = await unsigned(gate, 'signed\n');
     const good = await buildBundle(digest, gate.signer, `${gate.host}/team/app`);
     await pushReferrer(gate, 'team/app', good);
@@ -176,19 +165,19 @@ describe("somebody else's entry in a fallback index", () => {
     await pushFallback(gate, 'team/app', digest, fallbackIndex([honest]));
     const lying = fallbackIndex([{ ...honest, ...lie }]);
     expect((await pushFallback(gate, 'team/app', digest, lying)).status).toBe(201);
-    const { text } = await gate.call('GET', at(fallbackTag(digest)));
+    const { text } = await gate.call('GET', manifestAt(fallbackTag(digest)));
     expect((JSON.parse(text) as { manifests: unknown[] }).manifests).toEqual([honest]);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 
   it('is not hidden by who lists it first, as something else', async () => {
     const { gate, digest, good } = await prepared();
     const lying = fallbackIndex([{ ...entryOf(good), ...lies[0] }]);
     expect((await pushFallback(gate, 'team/app', digest, lying)).status).toBe(201);
-    const { text } = await gate.call('GET', at(fallbackTag(digest)));
+    const { text } = await gate.call('GET', manifestAt(fallbackTag(digest)));
     const { manifests } = JSON.parse(text) as { manifests: readonly JsonObject[] };
     expect(manifests).toMatchObject([{ digest: good.digest, artifactType: BUNDLE }]);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 
   it.each(lies)('is not hidden by %j and more junk than is looked at (T-60)', async (lie) => {
@@ -202,7 +191,7 @@ describe("somebody else's entry in a fallback index", () => {
     }
     const lying = fallbackIndex([...junk, { ...entryOf(good), ...lie }]);
     expect((await pushFallback(gate, 'team/app', digest, lying)).status).toBe(201);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 
   it.each([
@@ -217,6 +206,6 @@ describe("somebody else's entry in a fallback index", () => {
     expect((await pushFallback(gate, 'team/app', digest, loud)).status).toBe(400);
     const honest = fallbackIndex([entryOf(junk), entryOf(good)]);
     expect((await pushFallback(gate, 'team/app', digest, honest)).status).toBe(201);
-    expect(await status(gate, digest)).toBe(200);
+    expect(await statusOf(gate, digest)).toBe(200);
   });
 });

@@ -2,10 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { attackedGates, as } from '../support/attacked.ts';
 import type { Fault } from '../support/attacked.ts';
 import { answerError } from '../support/wire-server.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev], push: [ci], admin: [boss] }\n`;
 
 describe('what strangers get', () => {
@@ -13,7 +11,7 @@ describe('what strangers get', () => {
 
   it('is nothing from a registry that hides what they may not read behind 404', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('private\n');
+    const made = contentImage('private\n');
     await pushImage(gate.url, 'team/app', made, '1');
     expect((await gate.sign('team/app', made.digest)).status).toBe(201);
     // From now on the registry knows its people, and shows strangers an empty house.
@@ -53,10 +51,10 @@ describe('what strangers get', () => {
 
   it('is upstream’s own answer, and no word of what is trusted or governed here', async () => {
     const gate = await attacked({ policy: 'blobs: linked' });
-    const made = image('private\n');
+    const made = contentImage('private\n');
     await pushImage(gate.url, 'team/app', made);
     expect((await gate.sign('team/app', made.digest)).status).toBe(201);
-    const other = image('unknown\n');
+    const other = contentImage('unknown\n');
     gate.fault((request, response) => {
       const stranger = request.headers.authorization !== as('ci').authorization;
       if (stranger) response.setHeader('www-authenticate', 'Basic realm="x"');

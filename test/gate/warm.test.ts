@@ -4,11 +4,8 @@ import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
-
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
-const at = (reference: string): string => `/v2/team/app/manifests/${reference}`;
+import { contentImage, pushImage } from '../support/image.ts';
+import { manifestAt } from '../support/team-app.ts';
 
 /** Pulls, and returns the status with what the gate asked of the registry for it. */
 async function pulled(
@@ -16,7 +13,7 @@ async function pulled(
   reference: string,
 ): Promise<readonly [number, readonly string[]]> {
   gate.asked();
-  const { status } = await gate.call('GET', at(reference));
+  const { status } = await gate.call('GET', manifestAt(reference));
   return [status, gate.asked()];
 }
 
@@ -33,37 +30,37 @@ describe('the first pull', () => {
 
   it('after a trusted push asks the registry only what the tag is', async () => {
     const gate = await attacked();
-    const made = image('signed first\n');
+    const made = contentImage('signed first\n');
     await gate.sign('team/app', made.digest);
     await pushImage(gate.url, 'team/app', made, '1');
-    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${at('1')}`]]);
+    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${manifestAt('1')}`]]);
     expect(await pulled(gate, made.digest)).toEqual([200, []]);
   });
 
   it('by digest asks only whether the registry lets the caller in', async () => {
     const gate = await attacked();
-    const made = image('signed first\n');
+    const made = contentImage('signed first\n');
     await gate.sign('team/app', made.digest);
     await pushImage(gate.url, 'team/app', made, '1');
-    expect(await pulled(gate, made.digest)).toEqual([200, [`HEAD ${at(made.digest)}`]]);
+    expect(await pulled(gate, made.digest)).toEqual([200, [`HEAD ${manifestAt(made.digest)}`]]);
   });
 
   it('after a signature that a held push waited for asks no more either', async () => {
     const gate = await attacked({ policy: 'push: hold' });
-    const made = image('held\n');
+    const made = contentImage('held\n');
     await pushImage(gate.url, 'team/app', made, '1');
     expect((await gate.sign('team/app', made.digest)).status).toBe(201);
-    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${at('1')}`]]);
+    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${manifestAt('1')}`]]);
     expect(await pulled(gate, made.digest)).toEqual([200, []]);
   });
 
   it('after a signature for what was there long ago asks no more either', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const made = image('old\n');
+    const made = contentImage('old\n');
     await pushImage(gate.url, 'team/app', made, '1');
     gate.later(600_000);
     await gate.sign('team/app', made.digest);
-    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${at('1')}`]]);
+    expect(await pulled(gate, '1')).toEqual([200, [`HEAD ${manifestAt('1')}`]]);
   });
 });
 
@@ -72,7 +69,7 @@ describe('what is remembered', () => {
 
   it('changes with the next request when a signature, revocation or policy does, and stays for all else', async () => {
     const gate = await attacked({ policy: 'push: allow\n    delete: allow' });
-    const [made, other] = [image('one\n'), image('another\n')];
+    const [made, other] = [contentImage('one\n'), contentImage('another\n')];
     for (const one of [made, other]) await pushImage(gate.url, 'team/app', one);
     await gate.sign('team/app', other.digest);
     const untouched = async (): Promise<void> =>
@@ -84,7 +81,7 @@ describe('what is remembered', () => {
     expect(await status()).toBe(200);
     await untouched();
 
-    await gate.call('DELETE', at(String(signature.headers['docker-content-digest'])));
+    await gate.call('DELETE', manifestAt(String(signature.headers['docker-content-digest'])));
     expect(await status()).toBe(403);
     await untouched();
     await gate.sign('team/app', made.digest);
@@ -100,7 +97,7 @@ describe('what is remembered', () => {
 
   it('changes with an exception that a policy file gets, or loses', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const [made, other] = [image('excepted\n'), image('not\n')];
+    const [made, other] = [contentImage('excepted\n'), contentImage('not\n')];
     for (const one of [made, other]) await pushImage(gate.url, 'team/app', one);
     const status = async (one: Digest): Promise<number> => (await pulled(gate, one))[0];
     expect(await status(made.digest)).toBe(403);

@@ -4,13 +4,10 @@ import type { Answered, ReviewParts } from '../support/admission.ts';
 import { WORKLOADS, ask, container, pod, podOf } from '../support/admission.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
-import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string): TestImage => buildImage({ layers: [tarLayer({ content })] });
-const SIGNED = image('signed\n');
-const UNSIGNED = image('unsigned\n');
+const SIGNED = contentImage('signed\n');
+const UNSIGNED = contentImage('unsigned\n');
 
 // What other admission controllers overlooked, each with the object that went past them.
 describe('admission overlooks nothing', () => {

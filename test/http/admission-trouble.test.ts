@@ -4,13 +4,10 @@ import { LIMITS } from '../../src/lib/limits.ts';
 import { answered, ask, podOf, review } from '../support/admission.ts';
 import type { Attacked, AttackedOptions, Fault } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
-import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string): TestImage => buildImage({ layers: [tarLayer({ content })] });
-const SIGNED = image('signed\n');
-const UNSIGNED = image('unsigned\n');
+const SIGNED = contentImage('signed\n');
+const UNSIGNED = contentImage('unsigned\n');
 const JSON_TYPE = { 'content-type': 'application/json' };
 const answerWith =
   (status: number): Fault =>

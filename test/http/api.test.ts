@@ -3,10 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import type { Called } from '../support/http-call.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildIndex, contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const KEY = 'c'.repeat(64);
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev], push: [ci] }
   - { repositories: ["\${registry}/**"], admin: [boss] }
@@ -33,7 +31,7 @@ describe('the API', () => {
 
   it('decides as the gate does, and names the record', async () => {
     const gate = await attacked({ policy: 'push: allow' });
-    const [signed, unsigned] = [image('signed\n'), image('unsigned\n')];
+    const [signed, unsigned] = [contentImage('signed\n'), contentImage('unsigned\n')];
     await pushImage(gate.url, 'team/app', signed, '1');
     await pushImage(gate.url, 'team/app', unsigned, '2');
     await gate.sign('team/app', signed.digest);
@@ -133,7 +131,7 @@ describe('the API', () => {
 
   it('shows holds and their bytes to those who may push, and no more than the hold contains', async () => {
     const gate = await attacked({ policy: 'push: hold', access: ACCESS });
-    const [child, stranger] = [image('child\n'), image('stranger\n')];
+    const [child, stranger] = [contentImage('child\n'), contentImage('stranger\n')];
     const index = buildIndex([child]);
     await pushImage(gate.url, 'team/app', index, '1', as('ci'));
     await pushImage(gate.url, 'team/app', stranger, undefined, as('ci'));

@@ -2,10 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Attacked } from '../support/attacked.ts';
 import { as, attackedGates } from '../support/attacked.ts';
 import type { Called } from '../support/http-call.ts';
-import { buildImage, buildIndex, pushImage } from '../support/image.ts';
-import { tarLayer } from '../support/tar.ts';
+import { buildIndex, contentImage, pushImage } from '../support/image.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const ACCESS = `  - { repositories: ["\${registry}/team/**"], pull: [ci, dev, boss], push: [ci] }
   - { repositories: ["\${registry}/**"], admin: [boss] }
 `;
@@ -36,7 +34,7 @@ describe('the API, for who takes stock', () => {
 
   it('answers without a record and counts no refusal', async () => {
     const gate = await attacked();
-    const unsigned = image('unsigned\n');
+    const unsigned = contentImage('unsigned\n');
     await pushImage(gate.registry, 'team/app', unsigned, '1');
     expect(json(await survey(gate, 'team/app:1'))).toMatchObject({
       decision: 'deny',
@@ -56,8 +54,8 @@ describe('the API, for who takes stock', () => {
 
   it('is for administrators who may pull there', async () => {
     const gate = await attacked({ access: ACCESS });
-    await pushImage(gate.registry, 'team/app', image('one\n'), '1');
-    await pushImage(gate.registry, 'other/app', image('one\n'), '1');
+    await pushImage(gate.registry, 'team/app', contentImage('one\n'), '1');
+    await pushImage(gate.registry, 'other/app', contentImage('one\n'), '1');
     const asked = (who: string, name: string): Promise<Called> =>
       post(gate, 'decisions', { image: `${gate.host}/${name}`, record: false }, as(who));
     expect(await asked('boss', 'team/app:1')).toMatchObject({ status: 200 });
@@ -74,7 +72,7 @@ describe('the API, for who takes stock', () => {
 
   it('reads the evidence of a digest once for all of its tags in one survey', async () => {
     const gate = await attacked();
-    const signed = image('signed\n');
+    const signed = contentImage('signed\n');
     for (const tag of ['1', '2', '3']) await pushImage(gate.registry, 'team/app', signed, tag);
     await gate.signBehind('team/app', signed.digest);
     gate.asked();
@@ -94,7 +92,7 @@ describe('the API, for who takes stock', () => {
 
   it('judges each tag by its own revocation, and sees new signatures in the next survey', async () => {
     const gate = await attacked();
-    const one = image('one\n');
+    const one = contentImage('one\n');
     for (const tag of ['1', '2']) await pushImage(gate.registry, 'team/app', one, tag);
     const code = async (tag: string, name: string): Promise<unknown> =>
       json(await survey(gate, `team/app:${tag}`, { survey: name }))['reason'];
@@ -109,7 +107,7 @@ describe('the API, for who takes stock', () => {
 
   it('tells apart what was judged by other policies or revocations', async () => {
     const gate = await attacked();
-    await pushImage(gate.registry, 'team/app', image('one\n'), '1');
+    await pushImage(gate.registry, 'team/app', contentImage('one\n'), '1');
     const basis = async (): Promise<unknown> => json(await survey(gate, 'team/app:1'))['basis'];
     const before = await basis();
     expect(await basis()).toBe(before);
@@ -119,7 +117,7 @@ describe('the API, for who takes stock', () => {
 
   it('T-57: trouble with the registry is never an answer that is remembered', async () => {
     const gate = await attacked();
-    const signed = image('signed\n');
+    const signed = contentImage('signed\n');
     await pushImage(gate.registry, 'team/app', signed, '1');
     await gate.signBehind('team/app', signed.digest);
     gate.fault((request, response) => {
@@ -135,7 +133,7 @@ describe('the API, for who takes stock', () => {
 
   it('learns what indexes contain, nested ones too, so that a cold gate admits the children', async () => {
     const gate = await attacked();
-    const [deep, near] = [image('deep\n'), image('near\n')];
+    const [deep, near] = [contentImage('deep\n'), contentImage('near\n')];
     const inner = buildIndex([deep]);
     const outer = buildIndex([inner, near]);
     await pushImage(gate.registry, 'team/app', outer, 'all');
@@ -154,13 +152,13 @@ describe('the API, for who takes stock', () => {
 
   it('learns within bounds: not what is too deep, not all of very many nested indexes', async () => {
     const gate = await attacked();
-    let deep = buildIndex([image('leaf\n')]);
+    let deep = buildIndex([contentImage('leaf\n')]);
     for (let n = 0; n < 6; n++) deep = buildIndex([deep]);
     await pushImage(gate.registry, 'team/deep', deep, '1');
     expect(json(await survey(gate, 'team/deep:1'))).toMatchObject({ contains: 4 });
     const wide = buildIndex(
       Array.from({ length: 120 }, (_, n) =>
-        buildIndex([image('leaf\n')], { annotations: { n: String(n) } }),
+        buildIndex([contentImage('leaf\n')], { annotations: { n: String(n) } }),
       ),
     );
     await pushImage(gate.registry, 'team/wide', wide, '1');
@@ -172,7 +170,7 @@ describe('the API, for who takes stock', () => {
 
   it('says that what is no manifest for every client alike would be refused, signed or not', async () => {
     const gate = await attacked();
-    const fine = image('fine\n');
+    const fine = contentImage('fine\n');
     await pushImage(gate.registry, 'team/app', fine, '1');
     const twofaced = Buffer.from(
       fine.manifest.toString().replace('{"schemaVersion":2', '{"schemaVersion":2,"manifests":[]'),
@@ -195,7 +193,7 @@ describe('the API, for who takes stock', () => {
 
   it('refuses what it cannot read', async () => {
     const gate = await attacked();
-    await pushImage(gate.registry, 'team/app', image('one\n'), '1');
+    await pushImage(gate.registry, 'team/app', contentImage('one\n'), '1');
     const named = `${gate.host}/team/app:1`;
     for (const body of [
       { image: named, record: 'no' },

@@ -5,12 +5,10 @@ import { MEDIA } from '../../src/oci/media-types.ts';
 import type { Attacked } from '../support/attacked.ts';
 import { attackedGates } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
-import { buildImage, pushImage } from '../support/image.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import { sendRaw, statusesOf } from '../support/raw-http.ts';
-import { tarLayer } from '../support/tar.ts';
 import { answerError } from '../support/wire-server.ts';
 
-const image = (content: string) => buildImage({ layers: [tarLayer({ content })] });
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
 describe('the server', () => {
@@ -23,7 +21,7 @@ describe('the server', () => {
     readonly unsigned: TestImage;
   }> {
     const gate = await attacked({ policy: 'push: allow' });
-    const [signed, unsigned] = [image('signed\n'), image('unsigned\n')];
+    const [signed, unsigned] = [contentImage('signed\n'), contentImage('unsigned\n')];
     await pushImage(gate.url, 'team/app', signed, 'signed');
     await pushImage(gate.url, 'team/app', unsigned, 'unsigned');
     expect((await gate.sign('team/app', signed.digest)).status).toBe(201);

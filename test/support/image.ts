@@ -37,6 +37,11 @@ export interface ImageParts {
   readonly family?: 'oci' | 'docker';
 }
 
+/** An image of one file that holds `content`. */
+export function contentImage(content: string): TestImage {
+  return buildImage({ layers: [tarLayer({ content })] });
+}
+
 /** Builds an image; the same parts give the same digest. */
 export function buildImage(parts: ImageParts = {}): TestImage {
   const docker = parts.family === 'docker';
