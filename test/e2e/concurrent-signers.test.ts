@@ -15,11 +15,26 @@ import type { Service, Site } from '../support/countersign.ts';
 import { createSite, startService } from '../support/countersign.ts';
 import { describeWithClients } from '../support/describe-with-clients.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
-import { buildImage, pushImage } from '../support/image.ts';
+import { contentImage, pushImage } from '../support/image.ts';
 import type { Ran } from '../support/run.ts';
 import { run } from '../support/run.ts';
+import type { Scope } from '../support/scope.ts';
 import { suiteScope } from '../support/scope.ts';
-import { tarLayer } from '../support/tar.ts';
+
+/** A gate that lets everything in and deletes nothing, before a registry without the referrers API. */
+async function openGate(scope: Scope): Promise<{ readonly site: Site; readonly gate: Service }> {
+  const registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
+  const site = createSite(join(scope.folder(), 'site'));
+  site.policy(`version: 1
+policies:
+  - name: open
+    images: ["\${registry}/**"]
+    mode: off
+    push: allow
+    delete: deny
+`);
+  return { site, gate: scope.own(await startService(site, { upstream: registry.url })) };
+}
 
 const COSIGNS: readonly CosignName[] = ['cosign-2', 'cosign-3'];
 const EACH = 8;
@@ -35,16 +50,7 @@ describeWithClients(
     let gate: Service;
 
     beforeAll(async () => {
-      const registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
-      site = createSite(join(scope.folder(), 'site'));
-      site.policy(`version: 1
-policies:
-  - name: open
-    images: ["\${registry}/**"]
-    mode: off
-    push: allow
-`);
-      gate = scope.own(await startService(site, { upstream: registry.url }));
+      ({ site, gate } = await openGate(scope));
       for (const cosign of COSIGNS) {
         for (let n = 0; n < EACH; n++) {
           const folder = join(scope.folder(), `${cosign}-${n}`);
@@ -55,7 +61,7 @@ policies:
     });
 
     it('lose nothing: neither cosign 2, nor cosign 3, nor countersign', async () => {
-      const image = buildImage({ layers: [tarLayer({ content: 'signed by many\n' })] });
+      const image = contentImage('signed by many\n');
       await pushImage(gate.url, 'team/app', image, '1');
       const name = `${gate.host}/team/app@${image.digest}`;
       const signed = await Promise.all([
@@ -88,27 +94,16 @@ describeWithClients(
   () => {
     const scope = suiteScope();
     const keys: CosignKey[] = [];
-    let site: Site;
     let gate: Service;
 
     beforeAll(async () => {
-      const registry = scope.own(await startDockerRegistry(join(scope.folder(), 'registry')));
-      site = createSite(join(scope.folder(), 'site'));
-      site.policy(`version: 1
-policies:
-  - name: open
-    images: ["\${registry}/**"]
-    mode: off
-    push: allow
-    delete: deny
-`);
-      gate = scope.own(await startService(site, { upstream: registry.url }));
+      ({ gate } = await openGate(scope));
       for (let n = 0; n < BUNDLES; n++)
         keys.push(await generateCosignKey('cosign-3', join(scope.folder(), `bundle-${n}`)));
     });
 
     it('lose nothing: neither cosign 3 with its bundles, nor oras, which clears old lists away', async () => {
-      const image = buildImage({ layers: [tarLayer({ content: 'attached to by many\n' })] });
+      const image = contentImage('attached to by many\n');
       await pushImage(gate.url, 'team/app', image, '1');
       const name = `${gate.host}/team/app@${image.digest}`;
       const attach = (n: number): Promise<Ran> => {

@@ -4,7 +4,7 @@ import { clientPath } from '../clients.ts';
 import type { ClientSession, GateClient } from '../gate-client.ts';
 import { moved } from '../gate-client.ts';
 import { run } from '../run.ts';
-import { layouts } from './layout.ts';
+import { layoutPushes, layouts } from './layout.ts';
 
 /** crane, pushing and pulling OCI layouts. */
 export const craneClient: GateClient = {
@@ -20,9 +20,7 @@ export const craneClient: GateClient = {
     const push = async (layout: string, reference: string, more: readonly string[] = []) =>
       moved(await crane(['push', ...more, layout, reference]), /@(sha256:[0-9a-f]{64})\s*$/);
     const session: ClientSession = {
-      push: (reference, content) => push(made.writeContent(reference, content), reference),
-      pushAgain: (from, to) => push(made.at(from), to),
-      pushIndex: (reference, index) => push(made.write(reference, index), reference),
+      ...layoutPushes(made, push),
       pull: async (reference) => {
         const pulled = join(folder, 'in');
         rmSync(pulled, { recursive: true, force: true });

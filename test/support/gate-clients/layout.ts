@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ClientSession, Moved } from '../gate-client.ts';
 import type { TestImage } from '../image.ts';
-import { buildImage, writeOciLayout } from '../image.ts';
-import { tarLayer } from '../tar.ts';
+import { contentImage, writeOciLayout } from '../image.ts';
 
 // What the clients share that push an OCI layout byte for byte: skopeo, crane, oras and ctr.
 
@@ -30,7 +30,18 @@ export function layouts(folder: string): Layouts {
   return {
     at,
     write,
-    writeContent: (reference, content) =>
-      write(reference, buildImage({ layers: [tarLayer({ content })] })),
+    writeContent: (reference, content) => write(reference, contentImage(content)),
+  };
+}
+
+/** The pushes of a client that needs no more than a layout and where it goes. */
+export function layoutPushes(
+  made: Layouts,
+  push: (layout: string, reference: string) => Promise<Moved>,
+): Pick<ClientSession, 'push' | 'pushAgain' | 'pushIndex'> {
+  return {
+    push: (reference, content) => push(made.writeContent(reference, content), reference),
+    pushAgain: (from, to) => push(made.at(from), to),
+    pushIndex: (reference, index) => push(made.write(reference, index), reference),
   };
 }

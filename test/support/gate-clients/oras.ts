@@ -4,7 +4,7 @@ import { clientPath } from '../clients.ts';
 import type { ClientSession, GateClient } from '../gate-client.ts';
 import { moved } from '../gate-client.ts';
 import { run } from '../run.ts';
-import { layouts } from './layout.ts';
+import { layoutPushes, layouts } from './layout.ts';
 
 const DIGEST = /^Digest: (\S+)$/m;
 
@@ -26,9 +26,7 @@ export const orasClient: GateClient = {
       return moved(await oras([...from, '--to-plain-http', reference]), DIGEST);
     };
     const session: ClientSession = {
-      push: (reference, content) => push(made.writeContent(reference, content), reference),
-      pushAgain: (from, to) => push(made.at(from), to),
-      pushIndex: (reference, index) => push(made.write(reference, index), reference),
+      ...layoutPushes(made, push),
       pull: async (reference) => {
         const pulled = join(folder, 'in');
         rmSync(pulled, { recursive: true, force: true });

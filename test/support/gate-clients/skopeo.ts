@@ -5,7 +5,7 @@ import type { ClientName } from '../clients.ts';
 import type { ClientSession, GateClient } from '../gate-client.ts';
 import { run } from '../run.ts';
 import { acceptAnything, readDigest } from './containers-image.ts';
-import { layouts } from './layout.ts';
+import { layoutPushes, layouts } from './layout.ts';
 
 /** skopeo of one generation, copying between OCI layouts and the registry. */
 export function skopeoClient(cli: ClientName): GateClient {
@@ -32,9 +32,7 @@ export function skopeoClient(cli: ClientName): GateClient {
       const copyIn = (layout: string, reference: string) =>
         copy(['--dest-tls-verify=false', `oci:${layout}:image`, `docker://${reference}`]);
       const session: ClientSession = {
-        push: (reference, content) => copyIn(made.writeContent(reference, content), reference),
-        pushAgain: (from, to) => copyIn(made.at(from), to),
-        pushIndex: (reference, index) => copyIn(made.write(reference, index), reference),
+        ...layoutPushes(made, copyIn),
         pull: (reference) => {
           // `dir:` keeps every byte; an OCI layout would get compressed layers and another digest.
           const pulled = join(folder, 'in');
