@@ -16,6 +16,7 @@ const LAYERS = [
   'gate',
   'registry',
   'notary',
+  'import',
   'admission',
   'history',
   'http',

@@ -32,12 +32,17 @@ export const LIMITS = {
   /** Largest file of Notary v1 metadata, in bytes: some 50,000 tags with both hashes; a timestamp has Notary's own bound. */
   trustMetadataBytes: 16 * 1024 * 1024,
   timestampBytes: 1024 * 1024,
+  /** Largest upload of Notary v1 metadata, in bytes, and its parts: one a role. */
+  trustUploadBytes: 32 * 1024 * 1024,
+  trustUploadParts: 256,
   /** Tags of one role, and files that one snapshot lists. */
   trustTargets: 50_000,
   /** Keys, and delegated roles, of one file of Notary v1 metadata. */
   trustKeys: 1000,
   /** Signatures of one file: an old root carries those of all its predecessors. */
   trustSignatures: 256,
+  /** Rows of another trust server's database that one import reads. */
+  importRows: 5_000_000,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

@@ -1,0 +1,7 @@
+import { CountersignError } from '../../lib/errors.ts';
+import type { Place } from './byte-text.ts';
+
+/** The error for a dump that cannot be read, with its place. */
+export function malformed(at: Place, why: string): CountersignError {
+  return new CountersignError('SOURCE_INVALID', `${at.file}:${at.line}: ${why}`);
+}
