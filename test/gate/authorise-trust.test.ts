@@ -32,9 +32,9 @@ describe('rights to trust data where upstream judges', () => {
 
   async function stage(first: Answers): Promise<{
     readonly wire: WireServer;
-    answer(answers: Answers): void;
-    later(ms: number): void;
-    check(right: TrustRight, authorization?: string): Promise<string>;
+    readonly answer: (answers: Answers) => void;
+    readonly later: (ms: number) => void;
+    readonly check: (right: TrustRight, authorization?: string) => Promise<string>;
   }> {
     let answers = first;
     let now = Date.parse('2026-11-21T00:00:00Z');
