@@ -54,7 +54,7 @@ export async function signTag(session: TrustSession, signing: TagSigning): Promi
 }
 
 /** A target as docker writes it: the digest alone, and the length of the manifest's bytes. */
-function targetOf({ digest, length }: TagSigning): FileMeta {
+export function targetOf({ digest, length }: Pick<TagSigning, 'digest' | 'length'>): FileMeta {
   if (algorithmOf(digest) === 'sha256') {
     return { length, sha256: hexOf(digest), sha512: null, custom: null };
   }
@@ -76,9 +76,26 @@ async function editTag(
   signing: TagSigning,
   entry: FileMeta,
 ): Promise<TrustEdit | null> {
-  const { tag, renew = false } = signing;
-  const now = session.clock();
   const { names, signer } = await signableRoles(loaded, keys, signing);
+  const edit = rolesWithTag(loaded, names, { ...signing, entry }, session.clock());
+  return edit === null ? null : { ...edit, signer };
+}
+
+/** What a tag is to be in some roles. */
+export interface TagEntry {
+  readonly tag: string;
+  readonly entry: FileMeta;
+  /** Sign what stands already once more. */
+  readonly renew?: boolean;
+}
+
+/** The roles with the entry in them, but for those where it stands and will for long; `null` for none. */
+export function rolesWithTag(
+  loaded: LoadedTrust,
+  names: readonly string[],
+  { tag, entry, renew = false }: TagEntry,
+  now: Date,
+): TrustEdit | null {
   const roles = names.flatMap((name) => {
     const role = editable(loaded, name, now);
     const stands = role.targets.get(tag);
@@ -88,7 +105,7 @@ async function editTag(
     if (same && fresh && !renew) return [];
     return [{ ...role, targets: new Map(role.targets).set(tag, same ? stands : entry) }];
   });
-  return roles.length === 0 ? null : { roles, signer };
+  return roles.length === 0 ? null : { roles };
 }
 
 async function signableRoles(
