@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { request as requestPlain } from 'node:http';
 import { createServer, request as requestTls } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { TestAuthority } from './certificates.ts';
 import { bodyOf } from './wire-server.ts';
 
@@ -43,10 +45,14 @@ export interface TrustWire {
   stop(): Promise<void>;
 }
 
-/** Starts it with the authority's certificate; `route` says which origin answers a path. */
+/**
+ * Starts it with the authority's certificate; `route` says which origin answers a path. With
+ * `identified` it speaks to nobody who does not show the authority's certificate for clients.
+ */
 export async function startTrustWire(
   authority: TestAuthority,
   route: (path: string) => string,
+  { identified = false }: { readonly identified?: boolean } = {},
 ): Promise<TrustWire> {
   const seen: SeenCall[] = [];
   let known = 0;
@@ -69,8 +75,11 @@ export async function startTrustWire(
     response.writeHead(answer.statusCode ?? 502, answer.headers).end(content);
   };
   const { cert, key } = authority.server;
-  const server = createServer({ cert, key }, (request, response) => {
-    handle(request, response).catch(() => response.destroy());
+  // The authority's certificates are for servers: which one was shown is looked at, not what it is for.
+  const asking = { requestCert: identified, rejectUnauthorized: false };
+  const server = createServer({ cert, key, ...asking }, (request, response) => {
+    if (identified && !knows(request.socket as TLSSocket, authority)) request.socket.destroy();
+    else handle(request, response).catch(() => response.destroy());
   });
   const listen = async (port: number): Promise<number> => {
     server.listen(port, '127.0.0.1');
@@ -103,6 +112,12 @@ export async function startTrustWire(
     },
     stop: close,
   };
+}
+
+/** Whether the peer has shown the authority's certificate for clients. */
+function knows(socket: TLSSocket, { client }: TestAuthority): boolean {
+  const shown = socket.getPeerX509Certificate();
+  return shown?.fingerprint256 === new X509Certificate(client.cert).fingerprint256;
 }
 
 function partsOf(body: Buffer): readonly string[] {
