@@ -3,6 +3,7 @@ import { Option } from 'commander';
 import { CountersignError } from '../../src/lib/errors.ts';
 import { quote } from '../../src/lib/quote.ts';
 import { unwrap } from '../../src/lib/result.ts';
+import { EVENT_TYPES, parseEventType } from '../../src/log/event-types.ts';
 import { formatReference, parseHost, parseReference } from '../../src/oci/reference.ts';
 import { askHistory } from '../api/history.ts';
 import type { Context } from '../commands.ts';
@@ -40,9 +41,8 @@ export function define(program: Command, context: Context): void {
 IMAGE is a repository, HOST/NAME:TAG or HOST/NAME@sha256:…; without it, everything that --server
 has is listed, which needs the right to administer.
 
-Types in log dec: allow, deny, deletion, scan, summary. In log sig: signature, hold, promotion-intended,
-promoted, hold-expired, revocation, revocation-undone, exception-used, policy-loaded,
-policy-rejected, key-registered, recovered.
+Types in log dec: ${EVENT_TYPES.dec.join(', ')}.
+Types in log sig: ${EVENT_TYPES.sig.join(', ')}.
 
 Examples:
   $ countersign history registry.example.com/prod/app
@@ -65,7 +65,7 @@ async function run(context: Context, text: string | undefined, flags: Flags): Pr
       limit: flags.limit ?? '50',
       ...(image === undefined ? {} : { image: formatReference(image) }),
       ...(flags.before === undefined ? {} : { before: beforeOf(flags.before) }),
-      ...(flags.type === undefined ? {} : { type: flags.type }),
+      ...(flags.type === undefined ? {} : { type: typeOf(flags.type) }),
       ...(flags.log === undefined ? {} : { log: flags.log }),
       ...one,
     });
@@ -89,6 +89,13 @@ function recordOf(text: string, log: string | undefined): { index: string; log: 
     );
   }
   return { index, log: named ?? log ?? 'dec' };
+}
+
+/** What `--type` names. Throws USAGE. */
+function typeOf(text: string): string {
+  const type = parseEventType(text);
+  if (type.ok) return type.value;
+  throw new CountersignError('USAGE', type.refusal.message);
 }
 
 /** What `--before` names: events are numbered over both logs there. Throws USAGE. */

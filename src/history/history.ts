@@ -2,6 +2,7 @@ import type { JsonObject } from '../lib/json.ts';
 import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
+import { parseEventType } from '../log/event-types.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { EventQuery, Store, StoredEvent } from '../store/store.ts';
 
@@ -54,8 +55,8 @@ export function parseHistoryQuery(
     return refuse('REQUEST_INVALID', `expected "log" to be sig or dec, found ${quote(log)}`);
   if (index.value !== undefined && log === undefined)
     return refuse('REQUEST_INVALID', 'expected "log" with "index": each log has its own numbers');
-  if (type !== undefined && !/^[a-z][a-z-]{0,63}$/.test(type))
-    return refuse('REQUEST_INVALID', `expected "type" to be letters and "-", found ${quote(type)}`);
+  const known = type === undefined ? ok(undefined) : parseEventType(type);
+  if (!known.ok) return known;
   return ok({
     limit: limit.value ?? PAGE,
     ...(image === null ? {} : { repository: image.repository }),
@@ -64,7 +65,7 @@ export function parseHistoryQuery(
     ...(before.value === undefined ? {} : { before: before.value }),
     ...(index.value === undefined ? {} : { index: index.value }),
     ...(log === undefined ? {} : { log }),
-    ...(type === undefined ? {} : { type }),
+    ...(known.value === undefined ? {} : { type: known.value }),
   });
 }
 

@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { LogName, NewEvent } from '../store/store.ts';
+import type { EventType } from './event-types.ts';
 
 /** The actor of what the service does by itself. */
 export const SERVICE = 'countersign';
@@ -49,7 +50,7 @@ export interface About {
  */
 export function event(
   log: LogName,
-  type: string,
+  type: EventType,
   about: About,
   actor: string,
   data: JsonObject,

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Hold, NewEvent } from '../store/store.ts';
+import type { EventType } from './event-types.ts';
 import { SERVICE, cut, event, policyOf } from './event.ts';
 
 /** `hold`: an unsigned push was accepted, its tag waits for a signature. Recorded again when the same push is renewed. */
@@ -17,7 +18,7 @@ export function held(hold: Omit<Hold, 'id' | 'state'>): NewEvent {
   ]);
 }
 
-function holdEvent(type: string, hold: Hold, actor: string, more: JsonObject): NewEvent {
+function holdEvent(type: EventType, hold: Hold, actor: string, more: JsonObject): NewEvent {
   return event('sig', type, hold, actor, { hold: hold.id, pushedBy: hold.pushedBy, ...more }, [
     hold.id,
     hold.repository,

@@ -1,10 +1,11 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { NewEvent, Revocation } from '../store/store.ts';
+import type { EventType } from './event-types.ts';
 import type { About } from './event.ts';
 import { cut, event } from './event.ts';
 
 function revocationEvent(
-  type: string,
+  type: EventType,
   revocation: Revocation,
   actor: string,
   nonce: string,

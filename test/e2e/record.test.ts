@@ -91,6 +91,11 @@ describe('the record of a running service', () => {
     expect((await cli('history')).code).toBe(2);
     expect((await cli('history', name, '--limit', '0')).code).toBe(2);
     expect((await cli('history', name, '--log', 'other')).code).toBe(2);
+    const mistyped = await cli('history', name, '--type', 'signatures');
+    expect([mistyped.code, mistyped.stderr]).toEqual([
+      2,
+      expect.stringContaining('did you mean signature?'),
+    ]);
     expect((await cli('history', 'not an image')).code).toBe(2);
     for (const option of ['--before', '--record']) {
       expect(await cli('history', name, option, 'one')).toMatchObject({

@@ -54,6 +54,13 @@ describe('a history query', () => {
     expect(parseHistoryQuery(null, asked)).toMatchObject({ ok: false, refusal: { code } });
   });
 
+  it('names the type of event that an unknown one is nearest to', () => {
+    expect(parseHistoryQuery(null, { type: 'denied' })).toMatchObject({
+      ok: false,
+      refusal: { message: 'expected a type of event, found "denied"; did you mean deny?' },
+    });
+  });
+
   it('never gives a query that the store would refuse', () => {
     const text = fc.oneof(
       fc.string(),
