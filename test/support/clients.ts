@@ -89,6 +89,10 @@ const CLIENTS = {
   initdb: { package: 'postgresql', places: ofPostgres('initdb') },
   psql: { package: 'postgresql', places: ofPostgres('psql') },
   pg_dump: { package: 'postgresql', places: ofPostgres('pg_dump') },
+  mariadbd: { package: 'mariadb-server-core', places: onPath('mariadbd') },
+  'mariadb-install-db': { package: 'mariadb-server-core', places: onPath('mariadb-install-db') },
+  mariadb: { package: 'mariadb-client-core', places: onPath('mariadb') },
+  'mariadb-dump': { package: 'mariadb-client', places: onPath('mariadb-dump') },
 } as const satisfies Record<string, Row>;
 
 /** The name of a program that suites ask for. */

@@ -50,3 +50,60 @@ CREATE TABLE private_keys (
   CONSTRAINT key_id_2 UNIQUE (key_id, algorithm)
 );
 `;
+
+/** MySQL: the server's database. */
+export const SERVER_MYSQL = `
+CREATE TABLE tuf_files (
+  id int(11) NOT NULL AUTO_INCREMENT,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  deleted_at timestamp NULL DEFAULT NULL,
+  gun varchar(255) NOT NULL,
+  role varchar(255) NOT NULL,
+  version int(11) NOT NULL,
+  data longblob NOT NULL,
+  sha256 char(64) DEFAULT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY gun (gun, role, version),
+  INDEX sha256 (sha256)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+CREATE TABLE change_category (
+  category varchar(20) NOT NULL,
+  PRIMARY KEY (category)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+INSERT INTO change_category VALUES ('update'), ('deletion');
+CREATE TABLE changefeed (
+  id int(11) NOT NULL AUTO_INCREMENT,
+  created_at timestamp DEFAULT CURRENT_TIMESTAMP,
+  gun varchar(255) NOT NULL,
+  version int(11) NOT NULL,
+  sha256 char(64) DEFAULT NULL,
+  category varchar(20) NOT NULL DEFAULT 'update',
+  PRIMARY KEY (id),
+  FOREIGN KEY (category) REFERENCES change_category (category),
+  INDEX idx_changefeed_gun (gun)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+`;
+
+/** MySQL: the signer's database. */
+export const SIGNER_MYSQL = `
+CREATE TABLE private_keys (
+  id int(11) NOT NULL AUTO_INCREMENT,
+  created_at timestamp NULL DEFAULT NULL,
+  updated_at timestamp NULL DEFAULT NULL,
+  deleted_at timestamp NULL DEFAULT NULL,
+  key_id varchar(255) NOT NULL,
+  encryption_alg varchar(255) NOT NULL,
+  keywrap_alg varchar(255) NOT NULL,
+  algorithm varchar(50) NOT NULL,
+  passphrase_alias varchar(50) NOT NULL,
+  public blob NOT NULL,
+  private blob NOT NULL,
+  gun varchar(255) NOT NULL,
+  role varchar(255) NOT NULL,
+  last_used datetime NULL DEFAULT NULL,
+  PRIMARY KEY (id),
+  UNIQUE KEY key_id (key_id),
+  UNIQUE KEY key_id_2 (key_id, algorithm)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8;
+`;

@@ -6,7 +6,8 @@ import { makeAuthority } from './certificates.ts';
 import type { Child } from './child.ts';
 import { freePort, startChild, waitFor } from './child.ts';
 import { clientPath } from './clients.ts';
-import { SERVER_POSTGRES, SIGNER_POSTGRES } from './notary-schema.ts';
+import { SERVER_MYSQL, SERVER_POSTGRES, SIGNER_MYSQL, SIGNER_POSTGRES } from './notary-schema.ts';
+import type { Mariadb } from './mariadb.ts';
 import type { Postgres } from './postgres.ts';
 
 /** The passphrase under the alias that the signer seals new keys with, and the alias. */
@@ -20,7 +21,7 @@ export interface NotaryServer {
   readonly url: string;
   /** The authority behind its certificate, PEM; also as `ca.pem` in its folder. */
   readonly ca: string;
-  /** The databases, where it has any. */
+  /** The databases' names, where it has any. */
   readonly databases: { readonly server: string; readonly signer: string } | null;
   /** Ends server and signer; the database stays. */
   stop(): Promise<void>;
@@ -30,6 +31,8 @@ export interface NotaryServer {
 export interface NotaryServerOptions {
   /** In databases of this PostgreSQL, with a notary-signer; else in memory, Ed25519 keys included. */
   readonly postgres?: Postgres;
+  /** The same of MariaDB. */
+  readonly mariadb?: Mariadb;
   /** What the signer makes; `ecdsa` where nothing is said. */
   readonly keyAlgorithm?: 'ecdsa' | 'ed25519';
   /** Its own port, so that something else can listen there afterwards. */
@@ -50,10 +53,10 @@ export async function startNotaryServer(
   for (const [name, text] of Object.entries({ ...authority.server, ca: authority.ca })) {
     writeFileSync(join(folder, `${name}.pem`), text);
   }
-  const { postgres, keyAlgorithm = 'ecdsa' } = options;
-  const databases = postgres === undefined ? null : await makeDatabases(postgres);
+  const { keyAlgorithm = 'ecdsa' } = options;
+  const databases = await makeDatabases(options);
   const signer =
-    databases === null ? null : await startSigner(folder, databases.signer, authority.ca);
+    databases === null ? null : await startSigner(folder, databases.storage.signer, authority.ca);
   const host = `127.0.0.1:${options.port ?? (await freePort())}`;
   const config = {
     server: {
@@ -71,10 +74,7 @@ export async function startNotaryServer(
             tls_ca_file: join(folder, 'ca.pem'),
             key_algorithm: keyAlgorithm,
           },
-    storage:
-      databases === null
-        ? { backend: 'memory' }
-        : { backend: 'postgres', db_url: `${databases.server}?sslmode=disable` },
+    storage: databases === null ? { backend: 'memory' } : databases.storage.server,
     logging: { level: 'error' },
     ...(options.prefixes === undefined ? {} : { repositories: { gun_prefixes: options.prefixes } }),
   };
@@ -87,7 +87,7 @@ export async function startNotaryServer(
     host,
     url,
     ca: authority.ca,
-    databases,
+    databases: databases?.names ?? null,
     stop: async () => {
       await child.stop();
       await signer?.child.stop();
@@ -97,19 +97,57 @@ export async function startNotaryServer(
 
 let made = 0;
 
-async function makeDatabases(postgres: Postgres): Promise<{ server: string; signer: string }> {
+interface Storage {
+  readonly backend: string;
+  readonly db_url: string;
+}
+
+interface Databases {
+  readonly names: { readonly server: string; readonly signer: string };
+  readonly storage: { readonly server: Storage; readonly signer: Storage };
+}
+
+async function makeDatabases({
+  postgres,
+  mariadb,
+}: NotaryServerOptions): Promise<Databases | null> {
   made += 1;
-  const [server, signer] = [`notaryserver_${made}`, `notarysigner_${made}`];
-  await postgres.sql('postgres', `CREATE DATABASE ${server};`);
-  await postgres.sql('postgres', `CREATE DATABASE ${signer};`);
-  await postgres.sql(server, SERVER_POSTGRES);
-  await postgres.sql(signer, SIGNER_POSTGRES);
-  return { server: postgres.url(server), signer: postgres.url(signer) };
+  const names = { server: `notaryserver_${made}`, signer: `notarysigner_${made}` };
+  const kind =
+    postgres !== undefined
+      ? {
+          sql: (name: string, text: string) => postgres.sql(name, text),
+          main: 'postgres',
+          server: SERVER_POSTGRES,
+          signer: SIGNER_POSTGRES,
+          at: (name: string) => ({
+            backend: 'postgres',
+            db_url: `${postgres.url(name)}?sslmode=disable`,
+          }),
+        }
+      : mariadb !== undefined
+        ? {
+            sql: (name: string, text: string) => mariadb.sql(name, text),
+            main: 'mysql',
+            server: SERVER_MYSQL,
+            signer: SIGNER_MYSQL,
+            at: (name: string) => ({
+              backend: 'mysql',
+              db_url: `notary@tcp(127.0.0.1:${mariadb.port})/${name}?parseTime=True`,
+            }),
+          }
+        : null;
+  if (kind === null) return null;
+  for (const role of ['server', 'signer'] as const) {
+    await kind.sql(kind.main, `CREATE DATABASE ${names[role]};`);
+    await kind.sql(names[role], kind[role]);
+  }
+  return { names, storage: { server: kind.at(names.server), signer: kind.at(names.signer) } };
 }
 
 async function startSigner(
   folder: string,
-  database: string,
+  storage: Storage,
   ca: string,
 ): Promise<{ readonly child: Child; readonly port: number }> {
   const port = await freePort();
@@ -126,11 +164,7 @@ async function startSigner(
         tls_key_file: join(folder, 'key.pem'),
       },
       logging: { level: 'error' },
-      storage: {
-        backend: 'postgres',
-        db_url: `${database}?sslmode=disable`,
-        default_alias: alias,
-      },
+      storage: { ...storage, default_alias: alias },
     }),
   );
   const child = startChild(clientPath('notary-signer'), ['-config', file], {
