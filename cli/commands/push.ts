@@ -19,7 +19,7 @@ export function define(program: Command, context: Context): void {
     .addOption(
       new Option(
         '--format <format>',
-        'signature format; may be repeated (default: cosign)',
+        'dct or cosign; may be repeated (default: both, where the server has a Notary service)',
       ).argParser(signatureFormat),
     )
     .addOption(

@@ -17,7 +17,7 @@ export function define(program: Command, context: Context): void {
     )
     .option(
       '--format <format>',
-      'signature format, may be repeated (default: cosign)',
+      'dct or cosign, may be repeated (default: both, where the server has a Notary service)',
       signatureFormat,
     )
     .option('-a, --annotation <key=value>', 'sign this with the image, may be repeated', annotation)

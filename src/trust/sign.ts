@@ -8,16 +8,23 @@ import { shortDigest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import { kindOf } from '../oci/media-types.ts';
-import type {
-  EvidenceSink,
-  EvidenceSource,
-  FormatName,
-  SignatureFormat,
-  Subject,
-} from './format.ts';
+import type { EvidenceSink, EvidenceSource, FormatName, SignRequest, Subject } from './format.ts';
 
 // Images signed at a time: each has a signature tag of its own, so they do not get in each other's way.
 const WIDTH = 4;
+
+/** One format as {@link signImage} writes it; every SignatureFormat is one. */
+export interface ImageSigner {
+  readonly name: FormatName;
+  /** True for a format that signs names: what an index contains has none, and is not signed in it. */
+  readonly onlyImage?: boolean;
+  /** Signs and stores, idempotently; `null` where the format was passed over, and the person was told why. */
+  sign(
+    request: SignRequest,
+    signer: Signer,
+    sink: EvidenceSink,
+  ): Promise<{ readonly written: boolean } | null>;
+}
 
 /** What {@link signImage} is asked to do. */
 export interface ImageSigning {
@@ -25,7 +32,7 @@ export interface ImageSigning {
   /** The tag that the signatures name, on the children too: engines check the child under the tag that was pulled. */
   readonly tag: string | null;
   readonly signer: Signer;
-  readonly formats: readonly SignatureFormat[];
+  readonly formats: readonly ImageSigner[];
   readonly annotations: Readonly<Record<string, string>>;
   readonly sink: EvidenceSink;
   /** Sign an index's children too (the default): containers/image looks at the child only. */
@@ -62,9 +69,10 @@ export async function signImage(signing: ImageSigning): Promise<readonly SignedI
   const signOne = async (digest: Digest): Promise<SignedImage[]> => {
     const out: SignedImage[] = [];
     for (const format of formats) {
+      if (format.onlyImage === true && digest !== subject.digest) continue;
       const request = { repository: subject.repository, digest, tag, annotations, renew };
-      const { written } = await format.sign(request, signer, sink);
-      out.push({ digest, format: format.name, written });
+      const signature = await format.sign(request, signer, sink);
+      if (signature !== null) out.push({ digest, format: format.name, ...signature });
     }
     return out;
   };

@@ -7,7 +7,9 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
-import type { SignatureFormat } from '../../../src/trust/format.ts';
+import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
+import type { TrustSession } from '../../../src/trust/dct/session.ts';
+import type { FormatName } from '../../../src/trust/format.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
@@ -17,14 +19,15 @@ import { withOwnManifests } from '../../own-manifests.ts';
 import { passphrases } from '../../passphrase.ts';
 import { showProgress } from '../../progress.ts';
 import type { RegistryFlags } from '../../registry.ts';
-import { DEFAULT_FORMATS } from '../../signature-format.ts';
+import { imageSigners, SIGNED_FORMATS } from '../../signature-format.ts';
+import { openTrust } from '../../trust-server.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { findHold } from './held.ts';
 
 /** What the command line says about a push. */
 export interface PushOptions extends RegistryFlags {
   readonly key?: string;
-  readonly format?: readonly SignatureFormat[];
+  readonly format?: readonly FormatName[];
   readonly annotation?: Readonly<Record<string, string>>;
   readonly disableContentTrust?: boolean;
   readonly passphraseFile?: string;
@@ -32,7 +35,9 @@ export interface PushOptions extends RegistryFlags {
   readonly jobs: number;
 }
 
-type Signing = Pick<ImageSigning, 'signer' | 'formats' | 'annotations'>;
+type Signing = Pick<ImageSigning, 'signer' | 'formats' | 'annotations'> & {
+  readonly close: () => Promise<void>;
+};
 
 /** Runs `countersign push`. The key is opened before anything is sent, so that a wrong passphrase costs no upload. */
 export async function runPush(
@@ -42,7 +47,7 @@ export async function runPush(
   options: PushOptions,
 ): Promise<void> {
   const image = parseImage(imageText);
-  const signing = await prepareSigning(context, options);
+  const signing = await prepareSigning(context, image, options);
   const work = interruptible();
   const client = openRegistry(image, options, context.env, work.signal);
   let source: ImageSource | undefined;
@@ -65,12 +70,14 @@ export async function runPush(
   } finally {
     await source?.close();
     await client.close();
+    await signing?.close();
     work.end();
   }
 }
 
 async function prepareSigning(
   context: Context,
+  image: Reference,
   options: PushOptions,
 ): Promise<Signing | undefined> {
   const variable = context.env['DOCKER_CONTENT_TRUST'] ?? '';
@@ -88,10 +95,17 @@ async function prepareSigning(
     dockerConfig: dockerConfigFolder(context.env),
     passphrase: passphrases({ env: context.env, file: options.passphraseFile }).open,
   });
+  const output = context.output();
+  const names = options.format ?? SIGNED_FORMATS;
+  const session: TrustSession | null = names.includes('dct')
+    ? openTrust(image.host, options, context.env, (line) => output.warn(line))
+    : null;
+  const required = options.format !== undefined;
   return {
     signer,
-    formats: options.format ?? DEFAULT_FORMATS,
+    formats: imageSigners(names, session && dctImageSigner({ session, signer, required })),
     annotations: options.annotation ?? {},
+    close: async () => session?.server.close(),
   };
 }
 
@@ -141,7 +155,8 @@ async function upload(push: {
         if (signing === undefined) return;
         const subject = { repository: image.repository, digest };
         const sink = withOwnManifests(client.evidence(image.path), push.source);
-        signed = await signImage({ ...signing, subject, tag, sink });
+        const { signer, formats, annotations } = signing;
+        signed = await signImage({ signer, formats, annotations, subject, tag, sink });
         output.note(
           `${shortDigest(digest)}: signed by ${signing.signer.publicKey.id.slice(0, 12)}`,
         );

@@ -5,7 +5,7 @@ import { codeOf, messageOf } from '../../../src/lib/errors.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
-import type { SignatureFormat } from '../../../src/trust/format.ts';
+import type { ImageSigner } from '../../../src/trust/sign.ts';
 import { askSurvey } from '../../api/surveys.ts';
 import type { Output } from '../../output.ts';
 import { signTarget } from '../sign/sign-target.ts';
@@ -25,7 +25,7 @@ export interface SignedLine {
 /** What lines are signed with. */
 export interface LinePorts {
   readonly signer: Signer;
-  readonly formats: readonly SignatureFormat[];
+  readonly formats: readonly ImageSigner[];
   readonly annotations: Readonly<Record<string, string>>;
   /** Sign the reviewed digest also where its tag has moved on. */
   readonly force: boolean;

@@ -3,7 +3,7 @@ import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { codeOf, ERRORS, messageOf } from '../../../src/lib/errors.ts';
 import { eachParallel } from '../../../src/lib/parallel.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
-import type { SignatureFormat } from '../../../src/trust/format.ts';
+import type { FormatName } from '../../../src/trust/format.ts';
 import type { Context } from '../../commands.ts';
 import { openClients } from '../../clients.ts';
 import { showCounting } from '../../counting.ts';
@@ -11,7 +11,7 @@ import { interruptible } from '../../interrupt.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry } from '../../registry.ts';
-import { DEFAULT_FORMATS } from '../../signature-format.ts';
+import { imageSigners } from '../../signature-format.ts';
 import { PATIENT, Patience } from './patience.ts';
 import type { Reviewed } from './review.ts';
 import { readReview } from './review.ts';
@@ -21,7 +21,7 @@ import { LineSigner } from './sign-line.ts';
 /** The options of signing a reviewed list. */
 export interface SignReviewFlags extends RegistryFlags {
   readonly key?: string;
-  readonly format?: readonly SignatureFormat[];
+  readonly format?: readonly FormatName[];
   readonly annotation?: Readonly<Record<string, string>>;
   readonly passphraseFile?: string;
   readonly force?: boolean;
@@ -61,7 +61,8 @@ export async function runSignReview(
   try {
     const lines = new LineSigner({
       signer,
-      formats: flags.format ?? DEFAULT_FORMATS,
+      // A reviewed list is of digests: it says nothing of what a tag is to be from now on.
+      formats: imageSigners(flags.format ?? ['cosign'], null),
       annotations: flags.annotation ?? {},
       force: flags.force ?? false,
       clientOf: clients.of,

@@ -1,17 +1,20 @@
-import type { Signer } from '../../../src/keys/key.ts';
+import type { NamedSigner } from '../../../src/keys/resolve-signer.ts';
 import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
-import type { SignatureFormat } from '../../../src/trust/format.ts';
-import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import type { FormatName } from '../../../src/trust/format.ts';
+import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
+import type { TrustSession } from '../../../src/trust/dct/session.ts';
+import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
-import { DEFAULT_FORMATS } from '../../signature-format.ts';
+import { imageSigners, SIGNED_FORMATS } from '../../signature-format.ts';
+import { openTrust } from '../../trust-server.ts';
 import { signTarget } from './sign-target.ts';
 import { chooseDigest, signingSink } from './target.ts';
 import { stillHeld } from './waiting.ts';
@@ -19,7 +22,7 @@ import { stillHeld } from './waiting.ts';
 /** The options of `sign`. */
 export interface SignFlags extends RegistryFlags {
   readonly key?: string;
-  readonly format?: readonly SignatureFormat[];
+  readonly format?: readonly FormatName[];
   readonly annotation?: Readonly<Record<string, string>>;
   readonly recursive: boolean;
   readonly renew?: boolean;
@@ -51,9 +54,15 @@ export async function runSign(
 ): Promise<void> {
   const output = context.output();
   const annotations = flags.annotation ?? {};
-  const formats = flags.format ?? DEFAULT_FORMATS;
   const references = images.map(parseImage);
   const clients = new Map<string, RegistryClient>();
+  const sessions = new Map<string, TrustSession>();
+  const trustOf = (host: string): TrustSession => {
+    const session =
+      sessions.get(host) ?? openTrust(host, flags, context.env, (line) => output.warn(line));
+    sessions.set(host, session);
+    return session;
+  };
   try {
     const targets: Target[] = [];
     for (const image of references) {
@@ -68,9 +77,10 @@ export async function runSign(
     });
     const done: SignedReference[] = [];
     for (const target of targets) {
+      const { image, digest } = target;
+      const formats = formatsOf(flags, signer, () => trustOf(image.host));
       const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
       const signed = await signTarget(signing, flags.recursive, output);
-      const { image, digest } = target;
       const name = formatReference({ ...image, digest });
       const held = await stillHeld(target.client, image, digest);
       const key = signer.publicKey.id;
@@ -81,13 +91,27 @@ export async function runSign(
     output.result({ images: done }, () => done.map((one) => one.image).join('\n'));
   } finally {
     for (const client of clients.values()) await client.close();
+    for (const { server } of sessions.values()) await server.close();
   }
+}
+
+/** The formats to sign in; `dct` is opened only where it is one of them. */
+function formatsOf(
+  { format }: SignFlags,
+  signer: NamedSigner,
+  trust: () => TrustSession,
+): readonly ImageSigner[] {
+  const names = format ?? SIGNED_FORMATS;
+  const dct = names.includes('dct')
+    ? dctImageSigner({ session: trust(), signer, required: format !== undefined })
+    : null;
+  return imageSigners(names, dct);
 }
 
 function signingOf(
   target: Target,
-  signer: Signer,
-  formats: readonly SignatureFormat[],
+  signer: NamedSigner,
+  formats: readonly ImageSigner[],
   annotations: Readonly<Record<string, string>>,
   renew: boolean,
 ): ImageSigning {

@@ -17,7 +17,9 @@ export async function signTarget(
   } catch (error) {
     if (codeOf(error) !== 'FORBIDDEN' || !recursive) throw error;
   }
-  const itself = await signImage({ ...signing, recursive: false });
+  // A tag's entry names the length of what could not be read either.
+  const formats = signing.formats.filter(({ onlyImage }) => onlyImage !== true);
+  const itself = await signImage({ ...signing, formats, recursive: false });
   try {
     const all = await signImage({ ...signing, recursive: true, renew: false });
     const written = new Set(itself.filter((one) => one.written).map((one) => one.digest));
