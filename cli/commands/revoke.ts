@@ -12,14 +12,19 @@ export function define(program: Command, context: Context): void {
     .option('--key <key>', 'revoke a key: its id, or its public key file')
     .option('--server <url>', "the Countersign to tell (default: the image's own host)")
     .option('--reason <text>', 'why; it is recorded and shown with every refusal')
-    .option('--undo', 'give the trust back');
+    .option('--undo', 'give the trust back')
+    .option(
+      '--passphrase-file <file>',
+      'read the passphrase of signing keys from the first line of a file',
+    );
   addRegistryOptions(command)
     .addHelpText(
       'after',
       `
 A revocation beats signatures, exceptions and caches, and stays until it is undone. A revoked digest is
 refused under every name, a revoked tag under that name only. It needs the right to administer the
-repository; for a key, all repositories.
+repository; for a key, all repositories. A tag is taken out of its repository's Notary v1 trust data too,
+as far as the keys are here; an undone revocation does not put it back, countersign sign does.
 
 Examples:
   $ countersign revoke registry.example.com/prod/app@sha256:… --reason "CVE-2026-1234"

@@ -1,19 +1,22 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../../src/lib/json.ts';
 import { isCount } from '../../../src/lib/json.ts';
+import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
+import type { RevokedTags } from '../../../src/trust/dct/revoke-tags.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import { apiObject, malformed } from '../../api/answer.ts';
 import type { Context } from '../../commands.ts';
+import { removeEntry } from './dct-entry.ts';
 import type { Revoked } from './doubt.ts';
 import { inForce, isNotThere, wasNotRevoked } from './doubt.ts';
 import { readPublicKey } from '../../public-key-file.ts';
-import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
+import type { TrustFlags } from '../../trust-server.ts';
 
 /** The options of `revoke`. */
-export interface RevokeFlags extends RegistryFlags {
+export interface RevokeFlags extends TrustFlags {
   readonly key?: string;
   readonly server?: string;
   readonly reason?: string;
@@ -24,6 +27,7 @@ export interface RevokeFlags extends RegistryFlags {
 interface Request {
   readonly host: string;
   readonly what: Revoked;
+  readonly image: Reference | null;
 }
 
 interface Done {
@@ -32,6 +36,8 @@ interface Done {
   readonly record: number;
   /** False for a key that no policy in force names. */
   readonly known?: boolean;
+  /** What became of a tag's entry in its repository's signed map, where it had one. */
+  readonly dct?: RevokedTags;
 }
 
 /** `revoke`: every argument is read before anything is sent; then one request each. */
@@ -48,12 +54,11 @@ export async function runRevoke(
   }
   const undo = flags.undo ?? false;
   const done: Done[] = [];
-  for (const { host, what } of requests) {
+  for (const { host, what, image } of requests) {
     const client = openRegistry({ host }, flags, context.env);
     try {
       const before = undo ? await inForce(client) : null;
       const one = await send(client, { ...what, reason: flags.reason ?? '', undo });
-      done.push(one);
       const name = 'image' in what ? what.image : `key ${what.key}`;
       const now = undo ? 'is no longer revoked' : 'is revoked';
       output.note(`${name} ${now}, record sig/${one.record}`);
@@ -67,6 +72,8 @@ export async function runRevoke(
           `no policy of ${host} names ${name}, so nothing depends on it now (a slip, or Notary's id? the policy's own id is that of the .pub file: --key FILE)`,
         );
       }
+      const entry = undo || image === null ? null : await removeEntry(context, image, flags);
+      done.push(entry === null ? one : { ...one, dct: entry });
     } finally {
       await client.close();
     }
@@ -92,7 +99,7 @@ function imageRequest(text: string, flags: RevokeFlags): Request {
     );
   }
   const host = flags.server === undefined ? image.host : parseServer(flags.server);
-  return { host, what: { image: formatReference(image) } };
+  return { host, what: { image: formatReference(image) }, image };
 }
 
 async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
@@ -103,8 +110,8 @@ async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
     );
   }
   const host = parseServer(flags.server);
-  if (/^[0-9a-f]{64}$/.test(key)) return { host, what: { key } };
-  return { host, what: { key: (await readPublicKey(key)).id } };
+  if (/^[0-9a-f]{64}$/.test(key)) return { host, what: { key }, image: null };
+  return { host, what: { key: (await readPublicKey(key)).id }, image: null };
 }
 
 async function send(client: RegistryClient, body: JsonObject): Promise<Done> {
