@@ -119,6 +119,9 @@ async function gateRequest(
   }
 }
 
+/** What log lines and metrics say of a request whose client went away before any answer, as nginx does. */
+const CLIENT_GONE = 499;
+
 /** One structured line and one count per request, when its answer is out or its connection gone. */
 function logRequest(ports: HttpPorts, request: IncomingMessage, response: ServerResponse): void {
   const started = performance.now();
@@ -128,13 +131,14 @@ function logRequest(ports: HttpPorts, request: IncomingMessage, response: Server
     const seconds = (performance.now() - started) / 1000;
     const mine = factsOf(request);
     const method = request.method ?? '';
-    ports.counters.request(mine.route, method, response.statusCode, seconds);
+    const status = response.headersSent ? response.statusCode : CLIENT_GONE;
+    ports.counters.request(mine.route, method, status, seconds);
     if (mine.code !== undefined) ports.counters.refusal(mine.code);
     ports.log.info(
       {
         method,
         path: (request.url ?? '').split('?', 1)[0]?.slice(0, 512),
-        status: response.statusCode,
+        status,
         ms: Math.round(seconds * 1e5) / 100,
         from,
         ...mine,

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import type { Caller } from '../caller.ts';
 import { header, ownPath, unavailable } from '../upstream-answer.ts';
@@ -112,7 +113,7 @@ export class Wire {
       const follow = isRedirect(response.statusCode) && readsBlob(method, path);
       return follow ? await this.#follow(request, response, caller) : response;
     } catch (error) {
-      throw this.#complaints.about(error);
+      throw senderGone(given) ? error : this.#complaints.about(error);
     }
   }
 
@@ -163,3 +164,9 @@ export class Wire {
 
 const locationOf = (response: Dispatcher.ResponseData): string =>
   header(response, 'location') ?? '';
+
+/** True where who sends the request went away: what fails then is no trouble of upstream's. A time that ran out is. */
+function senderGone({ signal, body }: UpstreamRequest): boolean {
+  if (body instanceof Readable && body.errored !== null) return true;
+  return signal?.aborted === true && (signal.reason as Error).name === 'AbortError';
+}
