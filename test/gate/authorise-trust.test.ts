@@ -172,6 +172,14 @@ describe('rights to trust data where upstream judges', () => {
     expect(wire.seen).toEqual([]);
   });
 
+  it('an open registry that deletes nothing leaves deletion to everybody, as one of the gate’s own does', async () => {
+    const { check } = await stage({ upload: 202, remove: 405 });
+    expect([await check('delete'), await check('delete', 'Basic eDp5')]).toEqual([
+      'yes',
+      'FORBIDDEN',
+    ]);
+  });
+
   it('a registry that cannot be reached says neither yes nor no', async () => {
     const { wire, check } = await stage({});
     await wire.stop();
