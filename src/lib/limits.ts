@@ -41,6 +41,9 @@ export const LIMITS = {
   trustKeys: 1000,
   /** Signatures of one file: an old root carries those of all its predecessors. */
   trustSignatures: 256,
+  /** Roles of one repository that have a file, and their newest files together, in bytes. */
+  trustRoles: 1000,
+  trustRepositoryBytes: 64 * 1024 * 1024,
   /** Rows of another trust server's database that one import reads. */
   importRows: 5_000_000,
   /** Largest public key or certificate file, in bytes. */

@@ -20,6 +20,12 @@ export interface LogMark {
   readonly head: string;
 }
 
+/** Where the changefeed stands: its last id, and the hash of that line (hex; empty for none). */
+export interface FeedMark {
+  readonly last: number;
+  readonly head: string;
+}
+
 /**
  * What the store had reached when it last answered. Kept in a small file beside the database, never
  * inside it, so that a database restored from an old copy is noticed: it lacks what this file has
@@ -30,21 +36,26 @@ export interface HighWater {
   readonly store: string;
   readonly trustRevision: number;
   readonly logs: Readonly<Record<LogName, LogMark>>;
+  /** Trust data only change with the feed: an old copy would bring old signatures back. */
+  readonly feed: FeedMark;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
+/** Before there was a feed. */
+const WITHOUT_FEED = 1;
 const FILE = 'high-water.json';
 const MAX_BYTES = 4096;
 
 const fileIn = (data: string): string => join(data, FILE);
 
 function encode(mark: HighWater): string {
-  const { store, trustRevision, logs } = mark;
+  const { store, trustRevision, logs, feed } = mark;
   const content = {
     format: FORMAT,
     store,
     trustRevision,
     logs: { sig: { ...logs.sig }, dec: { ...logs.dec } },
+    feed: { ...feed },
   };
   return `${canonicalJson({ ...content, check: sha256Hex(canonicalJson(content)) })}\n`;
 }
@@ -55,17 +66,25 @@ function logMark(value: Json | undefined): LogMark | undefined {
   return { size: value['size'], head: value['head'] };
 }
 
+function feedMark(format: Json | undefined, value: Json | undefined): FeedMark | undefined {
+  if (format === WITHOUT_FEED) return { last: 0, head: '' };
+  if (format !== FORMAT || !isObject(value)) return undefined;
+  if (!isCount(value['last']) || typeof value['head'] !== 'string') return undefined;
+  return { last: value['last'], head: value['head'] };
+}
+
 function decode(bytes: Uint8Array): HighWater | undefined {
   const parsed = parseJson(bytes, { maxBytes: MAX_BYTES });
   if (!parsed.ok || !isObject(parsed.value)) return undefined;
   const { check, ...content } = parsed.value;
-  if (content['format'] !== FORMAT || check !== sha256Hex(canonicalJson(content))) return undefined;
+  if (check !== sha256Hex(canonicalJson(content))) return undefined;
+  const feed = feedMark(content['format'], content['feed']);
   const { store, trustRevision, logs } = content;
   if (typeof store !== 'string' || !isCount(trustRevision) || !isObject(logs)) return undefined;
   const sig = logMark(logs['sig']);
   const dec = logMark(logs['dec']);
-  if (sig === undefined || dec === undefined) return undefined;
-  return { store, trustRevision, logs: { sig, dec } };
+  if (sig === undefined || dec === undefined || feed === undefined) return undefined;
+  return { store, trustRevision, logs: { sig, dec }, feed };
 }
 
 /** The mark in the data folder: `null` where there is no file, `'unreadable'` where it is damaged. Throws STORE_UNAVAILABLE when the file is there and cannot be opened. */
@@ -122,16 +141,18 @@ export function syncFolder(folder: string): void {
 /**
  * How the database falls behind the mark, as a sentence; `null` where it does not. A database that is
  * ahead is fine: the service died between the commit and the file. `headAt` gives the leaf hash (hex)
- * of an event of the database, so that another history of the same length is noticed too.
+ * of an event of the database (of the feed: the hash of a line by its id), so that another history of
+ * the same length is noticed too.
  */
 export function behind(
   database: HighWater,
   mark: HighWater | 'unreadable' | null,
-  headAt: (log: LogName, index: number) => string,
+  headAt: (log: LogName | 'feed', index: number) => string,
 ): string | null {
   const { sig, dec } = database.logs;
   if (mark === null) {
-    const empty = sig.size === 0 && dec.size === 0 && database.trustRevision === 0;
+    const empty =
+      sig.size === 0 && dec.size === 0 && database.trustRevision === 0 && database.feed.last === 0;
     return empty
       ? null
       : `${FILE} is missing, so nothing tells whether the database is an old copy`;
@@ -146,6 +167,11 @@ export function behind(
     if (seen.size > 0 && headAt(log, seen.size - 1) !== seen.head)
       return `event ${seen.size - 1} of log ${log} is not the one that ${FILE} has seen`;
   }
+  const { last, head } = mark.feed;
+  if (database.feed.last < last)
+    return `the changefeed ends at ${database.feed.last}, ${FILE} has seen ${last}`;
+  if (last > 0 && headAt('feed', last) !== head)
+    return `change ${last} of the feed is not the one that ${FILE} has seen`;
   if (database.trustRevision < mark.trustRevision)
     return `the trust revision is ${database.trustRevision}, ${FILE} has seen ${mark.trustRevision}`;
   return null;

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
+import type { TrustReads, TrustWrite } from './trust-data.ts';
 
 /** A recorded withdrawal of trust. */
 export type Revocation =
@@ -122,8 +123,6 @@ export type Write =
     }
   /** Remembers that a manifest was admitted now: of a child's parents it comes first (see {@link Store.parents}). */
   | { readonly kind: 'admitted'; readonly repository: Repository; readonly parent: Digest }
-  /** Remembers that a manifest was admitted now: of a child's parents it comes first (see {@link Store.parents}). */
-  | { readonly kind: 'admitted'; readonly repository: Repository; readonly parent: Digest }
   /** Remembers that a manifest was pushed by digest or tag, for the right to read what is held. */
   | {
       readonly kind: 'pushed';
@@ -147,7 +146,9 @@ export type Write =
   /** Puts a revocation in force and raises the trust revision; one that is in force already stays as it is. */
   | { readonly kind: 'revoke'; readonly revocation: Revocation; readonly by: string }
   /** Takes a revocation back (matching kind and names) and raises the trust revision; without one in force, nothing changes. */
-  | { readonly kind: 'unrevoke'; readonly revocation: Revocation; readonly by: string };
+  | { readonly kind: 'unrevoke'; readonly revocation: Revocation; readonly by: string }
+  /** Changes trust data of Notary v1. */
+  | TrustWrite;
 
 /** What a commit gave: for each `event` its stored form, for each `hold-add` the hold, in the order written. */
 export interface Committed {
@@ -178,7 +179,7 @@ export interface EventQuery {
  * repeating it with the same idempotency keys resolves it. One commit's failure is not another's.
  * Reads see every commit that resolved before they began. No method rejects with an engine's own error.
  */
-export interface Store {
+export interface Store extends TrustReads {
   /** Stores the writes, all or none, in their order. At most 4096 commits wait; more are STORE_UNAVAILABLE. */
   commit(writes: readonly Write[]): Promise<Committed>;
   /** The newest events that match, newest first. A `tag` needs a `repository`. A stored event that was altered is STORE_UNAVAILABLE. */
@@ -213,7 +214,7 @@ export interface Store {
   artifact(repository: Repository, digest: Digest): Promise<ArtifactRecord | null>;
   /** All revocations in force, oldest first. */
   revocations(): Promise<readonly (Revocation & { readonly by: string; readonly at: number })[]>;
-  /** Raised by one with every change to revocations, and by a recovery; never goes back. */
+  /** Raised by one with every change to revocations, a reset of trust data, and by a recovery; never goes back. */
   trustRevision(): Promise<number>;
   /** Waits for the commits that were accepted, then lets go of the store. Later calls reject with STORE_UNAVAILABLE. */
   close(): Promise<void>;

@@ -51,7 +51,7 @@ export interface ServerKey {
   readonly usedAt: number | null;
 }
 
-/** One line of the changefeed (dct-protocol 1.5). */
+/** One line of the changefeed. */
 export interface TrustChange {
   /** Dense from 1 over all repositories, unless imported; the consumers' cursor. */
   readonly id: number;
@@ -73,13 +73,17 @@ export interface TrustPin {
 /** Changes to trust data; each is atomic with the others of its commit. */
 export type TrustWrite =
   /**
-   * Stores files, all or none: fails the list with STORE_CONFLICT where a file of the role with the
-   * same or a later version is there. Where a timestamp is among them, one change is added to the feed.
+   * Stores files, all or none; of one role there may be several versions, in rising order. Fails the
+   * list with STORE_CONFLICT where a file of the role with the same or a later version is there, and
+   * with TOO_LARGE over the bounds of a file or a repository. Each timestamp among them adds one change
+   * to the feed, unless they are `imported` with their feed (`trust-changes`). In a repeated list, whose
+   * events are all stored already, files that are there with the same bytes are left alone.
    */
   | {
       readonly kind: 'trust-files';
       readonly repository: Repository;
       readonly files: readonly TrustFile[];
+      readonly imported?: true;
     }
   /** Remembers who signed what; what is there already keeps its time. */
   | {
@@ -93,8 +97,12 @@ export type TrustWrite =
   | { readonly kind: 'trust-delete'; readonly repository: Repository }
   /** Forgets pin, versions and entries: an administrator accepts another root. Raises the trust revision. */
   | { readonly kind: 'trust-reset'; readonly repository: Repository }
+  /**
+   * Adds a key. One that is there already stays as it is; STORE_CONFLICT where its id belongs to
+   * another repository, role or public half.
+   */
   | { readonly kind: 'server-key'; readonly key: ServerKey }
-  /** Notes that keys have signed. */
+  /** Notes that keys have signed; the first time stays. */
   | { readonly kind: 'server-key-used'; readonly ids: readonly string[] }
   /** Replaces the sealed halves: the master key was changed. Fails with STORE_CONFLICT for an id that is not there. */
   | {
@@ -117,9 +125,13 @@ export interface TrustReads {
   /** Repositories that have files or a pin, in order, after the given one; at most 1000. */
   trustRepositories(after: Repository | null): Promise<readonly Repository[]>;
   trustPin(repository: Repository): Promise<TrustPin | null>;
-  /** Who said of a digest that it is a tag (at most 1000, the newest first). */
-  trustEntries(repository: Repository, digest: Digest): Promise<readonly StoredEntry[]>;
-  /** The server's keys of a repository, the oldest first; `null`: of all, at most 1000 after the given id. */
+  /** Who said of a digest that it is a tag (at most 1000, the newest first); only what one role said of one tag. */
+  trustEntries(
+    repository: Repository,
+    digest: Digest,
+    of?: { readonly role: string; readonly tag: string },
+  ): Promise<readonly StoredEntry[]>;
+  /** The server's keys of a repository, the oldest first (at most 1000); `null`: of all, by id, at most 1000 after the given one. */
   serverKeys(repository: Repository | null, after?: string): Promise<readonly ServerKey[]>;
   /**
    * The feed, oldest first, at most 1000: those with an id above `after`; or, with `before`, the last

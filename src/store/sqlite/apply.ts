@@ -4,6 +4,7 @@ import { canonicalJson } from '../../lib/json.ts';
 import type { Hold, Revocation } from '../store.ts';
 import { advance, appendEvent } from './apply-event.ts';
 import { addHold, moveHold } from './apply-hold.ts';
+import { applyTrust } from './apply-trust.ts';
 import type { Done, EncodedWrite } from './protocol.ts';
 import { Statements } from './statements.ts';
 
@@ -98,6 +99,8 @@ export class Applier {
             ),
           );
           break;
+        default:
+          applyTrust(this.#statements, write, { time, repeated });
       }
     }
     return { ok: true, events, holds };

@@ -44,6 +44,12 @@ function sizeOf(writes: readonly EncodedWrite[]): number {
     if (write.kind === 'event') bytes += write.event.data.length;
     if (write.kind === 'hold-add') bytes += write.hold.manifest.byteLength;
     if (write.kind === 'edges') bytes += write.children.length * 80;
+    if (write.kind === 'trust-files')
+      for (const file of write.files) bytes += 256 + file.bytes.byteLength;
+    if (write.kind === 'trust-entries') bytes += write.entries.length * 256;
+    if (write.kind === 'trust-changes') bytes += write.changes.length * 256;
+    if (write.kind === 'trust-pin') bytes += write.pin.root.byteLength + write.pin.seen.size * 64;
+    if (write.kind === 'server-key-sealed') bytes += write.keys.length * 1024;
   }
   return bytes;
 }

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { CountersignError } from '../../lib/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -12,61 +12,30 @@ import type {
   Store,
   StoredEvent,
 } from '../store.ts';
-import { storeFailure } from './failure.ts';
+import type { Row } from './queries.ts';
+import { Queries, ROWS, checkLimit } from './queries.ts';
 import type { ArtifactRow, HoldRow, RevocationRow } from './rows.ts';
 import { HOLD_COLUMNS, artifactOf, blobOf, holdOf, revocationOf } from './rows.ts';
+import { TrustReader } from './trust-reader.ts';
 
-/** Most rows that one question gets. */
-const ROWS = 1000;
 /** Most bytes of held manifests in one answer; the first hold comes whatever its size. */
 const HOLD_BYTES = 64 * 1024 * 1024;
 
-type Row = Record<string, unknown>;
-
 /** The reads of the store, by prepared statements on a connection that cannot write. */
 export class Reader {
-  readonly #db: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #queries: Queries;
+  /** The questions to trust data. */
+  readonly trust: TrustReader;
 
   constructor(db: DatabaseSync) {
-    this.#db = db;
-  }
-
-  #prepared(sql: string): StatementSync {
-    if (!this.#db.isOpen) throw new CountersignError('STORE_UNAVAILABLE', 'the store is closed');
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#db.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #all(sql: string, values: readonly SQLInputValue[]): readonly Row[] {
-    try {
-      return this.#prepared(sql).all(...values);
-    } catch (error) {
-      throw storeFailure(error);
-    }
-  }
-
-  /** Row after row: who stops early reads no further. */
-  *#each(sql: string, values: readonly SQLInputValue[]): Generator<Row> {
-    try {
-      yield* this.#prepared(sql).iterate(...values);
-    } catch (error) {
-      throw storeFailure(error);
-    }
+    this.#queries = new Queries(db);
+    this.trust = new TrustReader(this.#queries);
   }
 
   /** See {@link Store.events}. */
   events(query: EventQuery): readonly StoredEvent[] {
     const { repository, tag, digest, type, log, index, before, limit } = query;
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > ROWS)
-      throw new CountersignError(
-        'REQUEST_INVALID',
-        `expected a limit of 1 to ${ROWS}, found ${limit}`,
-      );
+    checkLimit(limit);
     if (tag !== undefined && repository === undefined)
       throw new CountersignError(
         'REQUEST_INVALID',
@@ -90,12 +59,12 @@ export class Reader {
     add('sequence < ?', before);
     const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`;
     const sql = `SELECT sequence, body, leaf_hash FROM event ${condition} ORDER BY sequence DESC LIMIT ?`;
-    return this.#all(sql, [...values, limit]).map(eventOf);
+    return this.#queries.all(sql, [...values, limit]).map(eventOf);
   }
 
   /** See {@link Store.counts}. */
   counts(): Readonly<Record<LogName, number>> {
-    const rows = this.#all('SELECT name, size FROM log', []);
+    const rows = this.#queries.all('SELECT name, size FROM log', []);
     const size = (name: LogName): number =>
       Number(rows.find((row) => row['name'] === name)?.['size']);
     return { sig: size('sig'), dec: size('dec') };
@@ -116,7 +85,7 @@ export class Reader {
     const sql = `SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE ${where.join(' AND ')} ORDER BY id LIMIT ?`;
     const holds: Hold[] = [];
     let bytes = 0;
-    for (const row of this.#each(sql, values)) {
+    for (const row of this.#queries.each(sql, values)) {
       const hold = wholeHold(row);
       bytes += hold.manifest.byteLength;
       if (bytes > HOLD_BYTES && holds.length > 0) break;
@@ -127,13 +96,15 @@ export class Reader {
 
   /** See {@link Store.waiting}. */
   waiting(): number {
-    const [row] = this.#all(`SELECT count(*) AS n FROM hold WHERE state = 'waiting'`, []);
+    const [row] = this.#queries.all(`SELECT count(*) AS n FROM hold WHERE state = 'waiting'`, []);
     return Number(row?.['n']);
   }
 
   /** See {@link Store.hold}. */
   hold(id: number): Hold | null {
-    const [row] = this.#all(`SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE id = ?`, [id]);
+    const [row] = this.#queries.all(`SELECT ${HOLD_COLUMNS}, manifest FROM hold WHERE id = ?`, [
+      id,
+    ]);
     return row === undefined ? null : wholeHold(row);
   }
 
@@ -143,43 +114,43 @@ export class Reader {
     // the last admitted before all, and what was pushed later never comes before what was there.
     const sql = `SELECT parent FROM edge WHERE repository = ? AND child = ?
        ORDER BY admitted DESC, learned, parent LIMIT ?`;
-    return this.#all(sql, [repository, child, ROWS]).map((row) => row['parent'] as Digest);
+    return this.#queries.all(sql, [repository, child, ROWS]).map((row) => row['parent'] as Digest);
   }
 
   /** See {@link Store.children}. */
   children(repository: Repository, parent: Digest): readonly Digest[] {
     const sql = 'SELECT child FROM edge WHERE repository = ? AND parent = ? ORDER BY child LIMIT ?';
-    return this.#all(sql, [repository, parent, ROWS]).map((row) => row['child'] as Digest);
+    return this.#queries.all(sql, [repository, parent, ROWS]).map((row) => row['child'] as Digest);
   }
 
   /** See {@link Store.pushedAt}. */
   pushedAt(repository: Repository, digest: Digest): number | null {
     const sql = 'SELECT pushed_at FROM pushed WHERE repository = ? AND digest = ?';
-    const [row] = this.#all(sql, [repository, digest]);
+    const [row] = this.#queries.all(sql, [repository, digest]);
     return row === undefined ? null : Number(row['pushed_at']);
   }
 
   /** See {@link Store.artifact}. */
   artifact(repository: Repository, digest: Digest): ArtifactRecord | null {
     const sql = 'SELECT kind, name, only FROM artifact WHERE repository = ? AND digest = ?';
-    const [row] = this.#all(sql, [repository, digest]);
+    const [row] = this.#queries.all(sql, [repository, digest]);
     return row === undefined ? null : artifactOf(row as unknown as ArtifactRow);
   }
 
   /** See {@link Store.revocations}. */
   revocations(): readonly (Revocation & { readonly by: string; readonly at: number })[] {
-    return this.#all('SELECT * FROM revocation ORDER BY id', []).map((row) =>
-      revocationOf(row as unknown as RevocationRow),
-    );
+    return this.#queries
+      .all('SELECT * FROM revocation ORDER BY id', [])
+      .map((row) => revocationOf(row as unknown as RevocationRow));
   }
 
   /** See {@link Store.trustRevision}. */
   trustRevision(): number {
-    return Number(this.#all('SELECT trust_revision FROM store', [])[0]?.['trust_revision']);
+    return Number(this.#queries.all('SELECT trust_revision FROM store', [])[0]?.['trust_revision']);
   }
 
   close(): void {
-    if (this.#db.isOpen) this.#db.close();
+    this.#queries.close();
   }
 }
 

@@ -12,13 +12,13 @@ import { Applier } from './apply.ts';
 import { databaseIn, openConnection, prepareFolder } from './connection.ts';
 import { storeFailure } from './failure.ts';
 import { takeLock } from './lock.ts';
+import { markOf, rollbackOf } from './mark.ts';
 import { migrate } from './schema.ts';
-import { markOf, rollbackOf } from './writer.ts';
 
 function summaryOf(mark: HighWater | 'unreadable' | null): Json {
   if (mark === null || mark === 'unreadable') return mark === null ? 'missing' : 'unreadable';
-  const { store, trustRevision, logs } = mark;
-  return { store, trustRevision, sig: logs.sig.size, dec: logs.dec.size };
+  const { store, trustRevision, logs, feed } = mark;
+  return { store, trustRevision, sig: logs.sig.size, dec: logs.dec.size, feed: feed.last };
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { CountersignError } from '../../lib/errors.ts';
+import { TRUST_STEP } from './schema-trust.ts';
 
 /** `CSGN`: tells our database from any other SQLite file. */
 const APPLICATION_ID = 0x4353474e;
@@ -126,6 +127,7 @@ const MIGRATIONS: readonly string[] = [
   DROP INDEX edge_child;
   CREATE INDEX edge_child ON edge (repository, child, admitted DESC, learned, parent);
   `,
+  TRUST_STEP,
 ];
 
 function pragma(db: DatabaseSync, name: string): unknown {

@@ -10,9 +10,11 @@ import type { Done, EncodedWrite, WriterOptions } from './protocol.ts';
 import { Reader } from './reader.ts';
 
 function encode(write: Write): EncodedWrite {
-  return write.kind === 'event'
-    ? { kind: 'event', event: unwrap(encodeEvent(write.event)) }
-    : write;
+  if (write.kind === 'event') return { kind: 'event', event: unwrap(encodeEvent(write.event)) };
+  if (write.kind !== 'trust-files') return write;
+  // A view is sent with all of the memory behind it, which may be the whole upload.
+  const files = write.files.map((file) => ({ ...file, bytes: Uint8Array.from(file.bytes) }));
+  return { ...write, files };
 }
 
 /** The answer of the writer with what stayed on this side: manifests, and the parsed events. */
@@ -80,6 +82,14 @@ function storeOf(commits: GroupCommit, reader: Reader, release: () => void): Sto
     artifact: async (repository, digest) => reader.artifact(repository, digest),
     revocations: async () => reader.revocations(),
     trustRevision: async () => reader.trustRevision(),
+    trustFiles: async (repository) => reader.trust.trustFiles(repository),
+    trustFile: async (repository, role, which) => reader.trust.trustFile(repository, role, which),
+    trustRepositories: async (after) => reader.trust.trustRepositories(after),
+    trustPin: async (repository) => reader.trust.trustPin(repository),
+    trustEntries: async (repository, digest, of) =>
+      reader.trust.trustEntries(repository, digest, of),
+    serverKeys: async (repository, after) => reader.trust.serverKeys(repository, after),
+    trustChanges: async (query) => reader.trust.trustChanges(query),
     close() {
       closed ??= (async () => {
         await commits.drain();

@@ -1,52 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { CountersignError } from '../../lib/errors.ts';
 import type { HighWater } from '../high-water.ts';
-import { behind, prepareHighWater, readHighWater } from '../high-water.ts';
-import type { LogName } from '../store.ts';
+import { prepareHighWater, readHighWater } from '../high-water.ts';
 import { Applier } from './apply.ts';
 import { openConnection } from './connection.ts';
 import { isEngineFailure, storeFailure } from './failure.ts';
+import { markOf, rollbackOf } from './mark.ts';
 import type { EncodedWrite, Failure, Outcome, WriterOptions } from './protocol.ts';
-import { blobOf } from './rows.ts';
 import { migrate } from './schema.ts';
 
 /** A failure as plain data, for the other thread. */
 export function failureOf(error: unknown): Failure {
   const { code, message, detail } = storeFailure(error);
   return { ok: false, code, message, ...(detail === undefined ? {} : { detail }) };
-}
-
-/** Where the database stands. */
-export function markOf(db: DatabaseSync): HighWater {
-  const store = db.prepare('SELECT id, trust_revision FROM store').get();
-  const logs = new Map(
-    db
-      .prepare('SELECT name, size, head FROM log')
-      .all()
-      .map((row) => [
-        row['name'],
-        { size: Number(row['size']), head: blobOf(row['head']).toString('hex') },
-      ]),
-  );
-  const log = (name: LogName): { readonly size: number; readonly head: string } => {
-    const found = logs.get(name);
-    if (found === undefined)
-      throw new CountersignError('STORE_UNAVAILABLE', `log ${name} is missing`);
-    return found;
-  };
-  return {
-    store: String(store?.['id']),
-    trustRevision: Number(store?.['trust_revision']),
-    logs: { sig: log('sig'), dec: log('dec') },
-  };
-}
-
-/** How the database falls behind its high-water file, or `null`. */
-export function rollbackOf(db: DatabaseSync, data: string): string | null {
-  return behind(markOf(db), readHighWater(data), (log, index) => {
-    const row = db.prepare('SELECT leaf_hash FROM event WHERE log = ? AND idx = ?').get(log, index);
-    return row === undefined ? '' : blobOf(row['leaf_hash']).toString('hex');
-  });
 }
 
 /** The one writer: group commits against the database, then the high-water file. Synchronous; lives in a thread. */
@@ -166,6 +132,7 @@ function sameMark(a: HighWater, b: HighWater): boolean {
     a.store === b.store &&
     a.trustRevision === b.trustRevision &&
     a.logs.sig.head === b.logs.sig.head &&
-    a.logs.dec.head === b.logs.dec.head
+    a.logs.dec.head === b.logs.dec.head &&
+    a.feed.head === b.feed.head
   );
 }

@@ -1,0 +1,65 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { sha256Hex } from '../../lib/bytes.ts';
+import { CountersignError } from '../../lib/errors.ts';
+import { canonicalJson } from '../../lib/json.ts';
+import type { FeedMark, HighWater, LogMark } from '../high-water.ts';
+import { behind, readHighWater } from '../high-water.ts';
+import type { LogName } from '../store.ts';
+import { blobOf } from './rows.ts';
+
+/** Where the database stands. Throws the engine's error. */
+export function markOf(db: DatabaseSync): HighWater {
+  const store = db.prepare('SELECT id, trust_revision FROM store').get();
+  const logs = new Map(
+    db
+      .prepare('SELECT name, size, head FROM log')
+      .all()
+      .map((row) => [
+        row['name'],
+        { size: Number(row['size']), head: blobOf(row['head']).toString('hex') },
+      ]),
+  );
+  const log = (name: LogName): LogMark => {
+    const found = logs.get(name);
+    if (found === undefined)
+      throw new CountersignError('STORE_UNAVAILABLE', `log ${name} is missing`);
+    return found;
+  };
+  return {
+    store: String(store?.['id']),
+    trustRevision: Number(store?.['trust_revision']),
+    logs: { sig: log('sig'), dec: log('dec') },
+    feed: feedMark(db.prepare('SELECT * FROM trust_change ORDER BY id DESC LIMIT 1').get()),
+  };
+}
+
+function feedMark(row: Record<string, unknown> | undefined): FeedMark {
+  return row === undefined ? { last: 0, head: '' } : { last: Number(row['id']), head: hashOf(row) };
+}
+
+/** What a line of the feed says, in one hash. */
+function hashOf(row: Record<string, unknown>): string {
+  const { id, repository, version, sha256, category, time } = row;
+  return sha256Hex(
+    canonicalJson([
+      Number(id),
+      String(repository),
+      Number(version),
+      String(sha256),
+      String(category),
+      Number(time),
+    ]),
+  );
+}
+
+/** How the database falls behind its high-water file, or `null`. Throws the engine's error. */
+export function rollbackOf(db: DatabaseSync, data: string): string | null {
+  return behind(markOf(db), readHighWater(data), (log, index) => {
+    if (log === 'feed') {
+      const row = db.prepare('SELECT * FROM trust_change WHERE id = ?').get(index);
+      return row === undefined ? '' : hashOf(row);
+    }
+    const row = db.prepare('SELECT leaf_hash FROM event WHERE log = ? AND idx = ?').get(log, index);
+    return row === undefined ? '' : blobOf(row['leaf_hash']).toString('hex');
+  });
+}
