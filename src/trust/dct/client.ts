@@ -48,6 +48,11 @@ export interface TrustServer {
   publish(repository: Repository, parts: readonly UploadPart[]): Promise<Published>;
   /** Deletes the repository's trust data; it may be gone already. */
   remove(repository: Repository): Promise<void>;
+  /**
+   * Some lines of the changefeed behind the one with the id `after`, as the server writes them, of one
+   * repository or (`null`) of all; `null` where there is no such feed.
+   */
+  changes(repository: Repository | null, after: number): Promise<Uint8Array | null>;
   close(): Promise<void>;
 }
 
@@ -66,6 +71,8 @@ export interface TrustServerOptions {
 
 const KEY_BYTES = 256 * 1024;
 const ERROR_BYTES = 64 * 1024;
+/** Lines of one answer of the changefeed, each below 1 KiB. */
+const CHANGES = 1000;
 const scope = (repository: Repository, actions: string): string[] => [
   `repository:${repository}:${actions}`,
 ];
@@ -201,6 +208,20 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
           if (answer.status !== 200)
             throw await refused(answer, `deleting trust data of ${repository}`);
           await answer.drain();
+        },
+      ),
+    changes: async (repository, after) =>
+      ask(
+        {
+          method: 'GET',
+          target: `/v2/${repository === null ? '' : `${repository}/`}_trust/changefeed?records=${CHANGES}&change_id=${after}`,
+        },
+        repository === null ? ['registry:catalog:*'] : scope(repository, 'pull'),
+        async (answer) => {
+          if (answer.status === 200) return answer.read(CHANGES * 1024);
+          if (answer.status !== 404) throw await refusalOf(answer, 'the changefeed');
+          await answer.drain();
+          return null;
         },
       ),
     close: () => transport.close(),
