@@ -6,6 +6,8 @@ import { findClient, missing } from '../test/support/clients.ts';
 import { blob } from './measures/blob.ts';
 import { manifests } from './measures/manifest.ts';
 import { memory } from './measures/memory.ts';
+import { notaryPublish } from './measures/notary-publish.ts';
+import { notaryRead } from './measures/notary-read.ts';
 import { sign } from './measures/sign.ts';
 import { start } from './measures/start.ts';
 import { store } from './measures/store.ts';
@@ -14,20 +16,34 @@ import { keepsBound } from './support/measure.ts';
 import type { Report } from './support/report.ts';
 import { machine, table } from './support/report.ts';
 
-const MEASURES: readonly Measure[] = [start, sign, ...manifests, blob, memory, store];
+const MEASURES: readonly Measure[] = [
+  start,
+  sign,
+  ...manifests,
+  blob,
+  memory,
+  store,
+  notaryRead,
+  notaryPublish,
+];
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'string' } },
   allowPositionals: true,
 });
-const unknown = positionals.filter((name) => !MEASURES.some((m) => m.name === name));
+/** `notary` names `notary-read` too. */
+const named = (measure: Measure, name: string): boolean =>
+  measure.name === name || measure.name.startsWith(`${name}-`);
+const unknown = positionals.filter((name) => !MEASURES.some((m) => named(m, name)));
 if (unknown.length > 0) {
   console.error(
     `expected names of measures (${MEASURES.map((m) => m.name).join(', ')}), found ${unknown.join(', ')}`,
   );
   process.exit(2);
 }
-const chosen = MEASURES.filter((m) => positionals.length === 0 || positionals.includes(m.name));
+const chosen = MEASURES.filter(
+  (m) => positionals.length === 0 || positionals.some((name) => named(m, name)),
+);
 const lacking = chosen.flatMap((m) => m.needs.filter((name) => findClient(name) === null));
 if (lacking.length > 0) {
   console.error(
