@@ -21,7 +21,7 @@ import { systemClock } from './lib/time.ts';
 import { createRecorder } from './log/refusals.ts';
 import { splitRepository } from './oci/reference.ts';
 import { openStore } from './store/open.ts';
-import { FORMATS } from './trust/formats.ts';
+import { FORMATS, VERIFIERS } from './trust/formats.ts';
 
 /** What {@link startService} needs besides the configuration. */
 export interface ServiceOptions {
@@ -77,6 +77,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
   const gate = createGate({
     store,
     formats: FORMATS,
+    verifiers: VERIFIERS,
     trust: await openTrustState(store),
     recorder,
     access: createAccess(config.access, config.identities !== null),

@@ -3,7 +3,7 @@ import { PoliciesInForce } from '../gate/policies-in-force.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Store } from '../store/store.ts';
-import { FORMATS } from '../trust/formats.ts';
+import { VERIFIERS } from '../trust/formats.ts';
 
 /** Loads the policies, for the names of the configured registries and the formats that there are. Throws as {@link PoliciesInForce.open} does. */
 export function openPolicies(
@@ -21,7 +21,7 @@ export function openPolicies(
     watch: {
       registryHost: config.registries[0]?.host ?? '',
       aliases: new Map(names),
-      formats: FORMATS.map((format) => format.name),
+      formats: VERIFIERS.map((verifier) => verifier.name),
     },
     store,
     log,

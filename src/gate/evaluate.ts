@@ -133,13 +133,13 @@ export class Evaluator {
   }
 
   async #findings(governing: Governing, question: Question): Promise<readonly Finding[]> {
-    const asked = askedOf(governing, this.#ports.authorities(), this.#ports.formats);
+    const asked = askedOf(governing, this.#ports.authorities(), this.#ports.verifiers);
     const { registry, repository, digest, tag, caller } = question;
     const content = rememberingPayloads(evidenceSource(registry, repository, caller));
     const source = withTrustData(content, this.#ports, repository);
     const subject = { repository, digest, tag };
     const found = await Promise.all(
-      asked.formats.map((format) => format.verify(subject, source, asked.authorities)),
+      asked.verifiers.map((one) => one.verify(subject, source, asked.authorities)),
     );
     return found.flat();
   }

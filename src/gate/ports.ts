@@ -5,7 +5,7 @@ import type { Decision } from '../policy/decision.ts';
 import type { Governing } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
 import type { TrustData } from '../trust/dct/trust-data.ts';
-import type { Authority, SignatureFormat } from '../trust/format.ts';
+import type { Authority, SignatureFormat, Verifier } from '../trust/format.ts';
 import type { Access } from './access.ts';
 import type { TrustState } from './trust-state.ts';
 import type { Upstream } from './upstream.ts';
@@ -36,7 +36,10 @@ export interface GateCounters {
 /** Everything that the gate needs from outside itself. */
 export interface GatePorts {
   readonly store: Store;
+  /** The formats whose signatures lie in the registry. */
   readonly formats: readonly SignatureFormat[];
+  /** The formats that policies can ask for. */
+  readonly verifiers: readonly Verifier[];
   readonly trust: TrustState;
   readonly recorder: DecisionRecorder;
   readonly access: Access;

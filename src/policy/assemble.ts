@@ -4,10 +4,12 @@ import { LIMITS } from '../lib/limits.ts';
 import { nearest } from '../lib/nearest.ts';
 import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
+import type { YamlNode } from '../lib/yaml-node.ts';
 import type { Authority } from '../trust/format.ts';
 import type { FileDraft, Placed, PolicyDraft } from './draft.ts';
 import { compareSpecificity, overlap } from './pattern.ts';
-import type { Pattern, PolicySet } from './policy.ts';
+import type { Pattern, Policy, PolicySet } from './policy.ts';
+import { isRootId, rootKeyOf } from './roots.ts';
 
 /** The bytes of a key file, or why they could not be read, by the path that the policy files name. */
 export type KeyFiles = ReadonlyMap<string, Result<Uint8Array>>;
@@ -24,7 +26,29 @@ export function assemble(
   const policies = drafts.flatMap((draft) => draft.policies);
   checkNames(policies, authorities);
   checkOverlaps(policies);
-  return { authorities, policies: policies.map((draft) => draft.policy) };
+  return { authorities, policies: policies.map((draft) => withRoots(draft, keyFiles)) };
+}
+
+/** The policy with the ids of the keys that its root files hold. */
+function withRoots({ policy, roots }: PolicyDraft, keyFiles: KeyFiles): Policy {
+  const ids = new Map<string, string>();
+  for (const { value, node } of roots) {
+    const id = isRootId(value) ? value : readRoot(value, node, keyFiles);
+    if (id !== undefined) ids.set(value, id);
+  }
+  // A root that could not be read is a problem of the set, which then does not stand.
+  const idsOf = (pins: readonly string[]): readonly string[] =>
+    pins.flatMap((pin) => ids.get(pin) ?? []);
+  const require = policy.require.map((rule) => ({ ...rule, roots: idsOf(rule.roots) }));
+  return { ...policy, roots: idsOf(policy.roots), require };
+}
+
+function readRoot(path: string, node: YamlNode, keyFiles: KeyFiles): string | undefined {
+  const bytes = keyFiles.get(path);
+  if (bytes === undefined) return node.fail(`expected at most ${LIMITS.policyKeys} key files`);
+  const id = bytes.ok ? rootKeyOf(bytes.value) : bytes;
+  if (id.ok) return id.value;
+  return node.fail(bytes.ok ? `${path}: ${id.refusal.message}` : id.refusal.message);
 }
 
 function joinAuthorities(drafts: readonly FileDraft[], keyFiles: KeyFiles): readonly Authority[] {

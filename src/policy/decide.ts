@@ -11,7 +11,7 @@ import {
   signedBy,
 } from './message.ts';
 import type { Exception, Judging } from './policy.ts';
-import { tally } from './quorum.ts';
+import { tallies as talliesOf } from './quorum.ts';
 
 /** What one policy says; the governing one and every floor say it each for itself. */
 interface Verdict {
@@ -109,10 +109,11 @@ function judge(
   ): Verdict => ({ decision, reason: { code, message }, until, exception });
   if (policy.mode === 'off') return say('allow', 'OFF', notLookedAt(subject, policy.name));
 
-  const circumstances = { policy, signedNames, tag: subject.tag, revokedKeys, now };
-  const tallies = policy.require.map((rule) => tally(rule, findings, circumstances));
+  const { action, tag } = subject;
+  const circumstances = { policy, signedNames, action, tag, revokedKeys, now };
+  const tallies = talliesOf(findings, circumstances);
   // Nothing required is nothing met: an empty list must not be the way to let everything through.
-  const required = tallies.length > 0;
+  const required = policy.require.length > 0;
   if (required && tallies.every((each) => each.met)) {
     const until = tallies
       .flatMap((each) => each.until ?? [])

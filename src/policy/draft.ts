@@ -32,6 +32,8 @@ export interface PolicyDraft {
   readonly patterns: readonly Placed<Pattern>[];
   /** Every authority that the policy names. */
   readonly asked: readonly Placed<string>[];
+  /** Every root that the policy and its rules pin, as written. */
+  readonly roots: readonly Placed<string>[];
 }
 
 /** One policy file as read; its problems are collected in `document`. */

@@ -64,7 +64,11 @@ function requirement(rule: SignatureRule, policy: Policy): string {
   const who = rule.by.length === 1 ? rule.by[0] : `${rule.atLeast} of ${rule.by.join(', ')}`;
   const age = rule.maxAge === null ? '' : `, not older than ${formatDuration(rule.maxAge)}`;
   const tag = policy.bindTag ? ', naming the tag' : '';
-  return `signed by ${who} (${rule.formats.join(' or ')})${age}${tag}`;
+  const pins = [policy.roots, rule.roots].filter((roots) => roots.length > 0);
+  const root = pins.map(
+    (roots) => `, under a root of ${roots.map((id) => id.slice(0, 12)).join(', ')}`,
+  );
+  return `signed by ${who} (${rule.formats.join(' or ')})${age}${tag}${root.join('')}`;
 }
 
 function settingsOf(policy: Policy): Readonly<Record<string, string>> {

@@ -24,6 +24,7 @@ export const NAME = new RegExp(`^[A-Za-z0-9][A-Za-z0-9._+@-]{0,${MAX_NAME - 1}}$
 export const BOUNDS = {
   by: 64,
   rules: 16,
+  roots: 64,
   exceptions: 1000,
   text: 300,
   maxAge: [1000, 10 * 365 * 86_400_000],
@@ -67,12 +68,15 @@ export const FIELDS = {
       'Repositories that this policy governs: host/path, where * stays within one path segment and ** crosses segments. ${registry} is the first configured host; ** alone is everything.',
     mode: 'enforce refuses, warn lets through and says so, off does not look.',
     push: 'A tag for something not trusted: reject refuses it, hold keeps it back until the signature arrives, allow lets it through.',
-    tags: 'What a tag means: registry, whatever the registry says; the digest must be trusted.',
+    tags: 'What a tag means: registry, whatever the registry says, the digest must be trusted. signed, what the signed map (dct) of those who are asked for says, whatever the registry has.',
     require: 'What must hold, all of it.',
     signedAs:
       'Other names under which a signature counts: each replaces the literal front of the pattern, such as old-registry.example.com/prod.',
     bindTag: 'true: a signature that does not name the tag asked for does not count for it.',
-    digests: 'any: every trusted digest can be pulled.',
+    digests:
+      'any: every digest that was once trusted and not revoked can be pulled. current: only what the signed map (dct) says now that a tag is.',
+    roots:
+      'Keys that must have signed the root of a repository for its signed map (dct) to count: key ids, or certificate or public key files (PEM) inside the policy folder. Holds for every rule.',
     blobs: 'open: blobs pass freely. linked: only blobs of admitted manifests.',
     delete: 'Whether manifests and tags may be deleted through the gate.',
     holdFor: 'How long a held push waits for its signature, such as 24h.',
@@ -85,11 +89,12 @@ export const FIELDS = {
     signatures: 'So many of these authorities must have signed.',
   },
   signatures: {
-    by: 'Names of authorities.',
+    by: "Names of authorities; @repository: whoever holds the repository's own Notary v1 keys (dct).",
     atLeast:
       'How many different authorities of the list must have signed; all of them where it is not given.',
     formats: 'Signature formats that count.',
     maxAge: 'Signatures older than this do not count, such as 90d.',
+    roots: 'As the roots of the policy, for this rule; both hold.',
   },
   exception: {
     digest: 'The one digest that is let through.',
@@ -106,6 +111,3 @@ export type FieldsOf<P extends keyof typeof FIELDS> = keyof (typeof FIELDS)[P] &
 export function keysOf<P extends keyof typeof FIELDS>(part: P): readonly FieldsOf<P>[] {
   return Object.keys(FIELDS[part]) as FieldsOf<P>[];
 }
-
-/** Keys and words of the design that need the `dct` format: named, so that they are refused with the reason. */
-export const NEEDS_DCT = 'needs the dct format, which this version does not have';

@@ -1,15 +1,18 @@
+import { sha256Hex } from '../lib/bytes.ts';
 import { nearest } from '../lib/nearest.ts';
 import { quote } from '../lib/quote.ts';
-import { parseDuration } from '../lib/time.ts';
+import { parseDuration, parseInstant } from '../lib/time.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
 import type { Repository } from '../oci/reference.ts';
 import { parseRepository } from '../oci/reference.ts';
-import type { Authority, Finding, FormatName } from '../trust/format.ts';
+import type { Authority, Finding, FormatName, MapEntry } from '../trust/format.ts';
+import { REPOSITORY } from '../trust/format.ts';
 import type { DecisionSubject } from './decision.ts';
 import { FORMAT_NAMES } from './fields.ts';
 import type { PolicySet } from './policy.ts';
 
-const SIGNATURE_KEYS = ['by', 'format', 'age', 'tag', 'name', 'status'] as const;
+const SIGNATURE_KEYS = ['by', 'format', 'age', 'tag', 'name', 'status', 'entry'] as const;
+const ENTRY_KEYS = ['current', 'contradictedBy', 'standsOn', 'expires', 'root'] as const;
 const STATUSES = ['valid', 'invalid', 'inconclusive'] as const;
 
 /** What fixtures are read against. */
@@ -25,6 +28,9 @@ export type FixtureImage = Pick<DecisionSubject, 'repository' | 'digest' | 'tag'
 
 /** A supposed signature: what a verifier would have found, before a key is taken for an authority's. */
 export interface FixtureSignature extends Omit<Finding, 'authority'> {}
+
+/** Stands for the key that the repository itself signs with: it has none in a policy. */
+export const REPOSITORY_KEY = sha256Hex(REPOSITORY.name);
 
 /** A name as written in a fixture, `${registry}` filled in. */
 export const filled = (text: string, options: FixtureOptions): string =>
@@ -47,6 +53,7 @@ export function readSignature(
   const tag = tagNode?.kind === 'nothing' ? null : (tagNode?.text() ?? asked.tag);
   const repository = readSignedName(fields.get('name'), options) ?? asked.repository;
   const signedAt = readAge(fields.get('age'), now);
+  const entry = readEntry(fields.get('entry'), now, options.set.authorities);
   if (key === undefined) return undefined;
   return {
     format,
@@ -57,8 +64,41 @@ export function readSignature(
     signedAt,
     evidence: null,
     annotations: {},
+    ...(format === 'dct' ? { entry } : {}),
   };
 }
+
+/** A `dct` signature's place in the signed map: one that stands and that nobody contradicts, unless it says otherwise. */
+function readEntry(
+  node: YamlNode | undefined,
+  now: Date,
+  authorities: readonly Authority[],
+): MapEntry {
+  const fields = node?.mapping(ENTRY_KEYS);
+  const contradictedBy = (fields?.get('contradictedBy')?.list() ?? []).flatMap((item) => {
+    const keyId = readKey(item, authorities)?.[0];
+    const [authority = ''] = item.text()?.split('/') ?? [];
+    return keyId === undefined ? [] : [{ authority, keyId }];
+  });
+  const expires = fields?.get('expires');
+  const end = parseInstant(expires?.text() ?? '');
+  if (expires !== undefined && end === undefined) {
+    expires.fail('expected an instant such as 2026-06-01T00:00:00Z under "expires"');
+  }
+  const root = fields?.get('root')?.text();
+  const standsOn = (fields?.get('standsOn')?.list() ?? []).flatMap(
+    (item) => readKey(item, authorities)?.[0] ?? [],
+  );
+  return {
+    current: fields?.get('current')?.boolean() ?? true,
+    contradictedBy,
+    standsOn,
+    expires: end ?? new Date(now.getTime() + YEAR_MS),
+    root: { signers: root === undefined ? [] : [[root]], threshold: 1 },
+  };
+}
+
+const YEAR_MS = 365 * 86_400_000;
 
 function readSignedName(
   node: YamlNode | undefined,
@@ -83,6 +123,7 @@ function readAge(node: YamlNode | undefined, now: Date): Finding['signedAt'] {
 function readKey(node: YamlNode, authorities: readonly Authority[]): readonly string[] | undefined {
   const text = node.text();
   if (text === undefined) return undefined;
+  if (text === REPOSITORY.name) return [REPOSITORY_KEY];
   const [name = '', number] = text.split('/');
   const authority = authorities.find((each) => each.name === name);
   if (authority === undefined) {

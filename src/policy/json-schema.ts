@@ -6,10 +6,12 @@ import {
   BOUNDS,
   DEFAULTS,
   DELETE_RULES,
+  DIGEST_RULES,
   FIELDS,
   MODES,
   NAME,
   PUSH_RULES,
+  TAG_RULES,
   keysOf,
 } from './fields.ts';
 import { formatDuration } from './duration.ts';
@@ -34,6 +36,7 @@ const several = (items: Schema, least: number, most: number): Schema => ({
   minItems: least,
   maxItems: most,
 });
+const ROOTS: Schema = several({ type: 'string', minLength: 1 }, 1, BOUNDS.roots);
 
 /** An object with exactly the keys of one part of {@link FIELDS}: a key without a schema does not compile. */
 function part<P extends keyof typeof FIELDS>(
@@ -69,6 +72,7 @@ export function policyJsonSchema(formats: readonly FormatName[]): Schema {
         default: DEFAULTS.formats,
       },
       maxAge: DURATION,
+      roots: ROOTS,
     },
     ['by'],
   );
@@ -90,11 +94,12 @@ export function policyJsonSchema(formats: readonly FormatName[]): Schema {
       images: { ...several({ type: 'string', minLength: 1 }, 1, 100), uniqueItems: true },
       mode: word(MODES, DEFAULTS.mode),
       push: word(PUSH_RULES, DEFAULTS.push),
-      tags: word([DEFAULTS.tags], DEFAULTS.tags),
+      tags: word(TAG_RULES, DEFAULTS.tags),
       require: several(requirement, 0, BOUNDS.rules),
       signedAs: several({ type: 'string', minLength: 1 }, 0, 20),
       bindTag: flag(DEFAULTS.bindTag),
-      digests: word([DEFAULTS.digests], DEFAULTS.digests),
+      digests: word(DIGEST_RULES, DEFAULTS.digests),
+      roots: ROOTS,
       blobs: word(BLOB_RULES, DEFAULTS.blobs),
       delete: word(DELETE_RULES, DEFAULTS.delete),
       holdFor: { ...DURATION, default: formatDuration(DEFAULTS.holdFor) },

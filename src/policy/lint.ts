@@ -1,3 +1,4 @@
+import { REPOSITORY } from '../trust/format.ts';
 import type { Policy, PolicySet } from './policy.ts';
 
 /** An exception that ends this soon is worth a word now. */
@@ -43,6 +44,20 @@ function lintPolicy(policy: Policy, now: Date): readonly string[] {
   }
   if (policy.mode === 'warn') warnings.push('only warns: everything is let through');
   if (policy.require.length === 0) warnings.push('requires nothing, so that it always warns');
+  const dct = policy.require.some((rule) => rule.formats.includes('dct'));
+  if (dct && policy.push === 'reject') {
+    warnings.push(
+      'asks for dct with push: reject: docker signs after it has pushed, so that its push gives no new tag; use push: hold',
+    );
+  }
+  const unpinned = policy.require.some(
+    (rule) => rule.by.includes(REPOSITORY.name) && rule.roots.length + policy.roots.length === 0,
+  );
+  if (unpinned) {
+    warnings.push(
+      'trusts whoever begins a repository first (@repository without roots): pin the roots, or restrict who may push',
+    );
+  }
   if (policy.push === 'allow') warnings.push('lets every push give a tag, signed or not');
   if (policy.mode === 'enforce' && policy.require.some((rule) => rule.maxAge === null)) {
     warnings.push('has no maxAge: a signature counts for ever');

@@ -11,6 +11,7 @@ import { assemble } from './assemble.ts';
 import type { FileDraft, SchemaOptions } from './draft.ts';
 import { exampleKeyWarnings } from './example-keys.ts';
 import type { PolicySet } from './policy.ts';
+import { isRootId } from './roots.ts';
 import { readPolicyFile } from './schema.ts';
 
 /** What a policy folder is read with: the first configured host, other names of hosts, the formats of this build. */
@@ -84,7 +85,9 @@ export async function loadPolicies(
 /** The key files that the drafts name, each once, within the bound. */
 function keyPathsOf(drafts: readonly FileDraft[]): readonly string[] {
   const authorities = drafts.flatMap((draft) => draft.authorities);
-  const paths = authorities.flatMap((authority) => authority.keys.map((key) => key.value));
+  const keys = authorities.flatMap((authority) => authority.keys.map((key) => key.value));
+  const roots = drafts.flatMap((draft) => draft.policies).flatMap((policy) => policy.roots);
+  const paths = [...keys, ...roots.map((root) => root.value).filter((root) => !isRootId(root))];
   return [...new Set(paths)].slice(0, LIMITS.policyKeys);
 }
 

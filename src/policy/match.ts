@@ -1,7 +1,8 @@
 import { CountersignError } from '../lib/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import { repositoryOf, splitRepository } from '../oci/reference.ts';
-import type { Authority, FormatName, SignatureFormat } from '../trust/format.ts';
+import type { Authority, FormatName, Verifier } from '../trust/format.ts';
+import { REPOSITORY } from '../trust/format.ts';
 import type { Decision } from './decision.ts';
 import { compareSpecificity, literalFront, matchesPattern } from './pattern.ts';
 import type { Governing, Judging, Pattern, Policy, PolicySet } from './policy.ts';
@@ -86,6 +87,8 @@ export interface Asked {
   readonly authorities: readonly string[];
   /** True where the tag that was asked for bears on the verdict, so that a cached one is keyed by it. */
   readonly bindsTag: boolean;
+  /** True where the signed map says what a tag is, not the registry. */
+  readonly signedTags: boolean;
 }
 
 /** The evidence that the policies which look (`mode` is not off) ask for. */
@@ -97,13 +100,14 @@ export function askedBy(governing: Governing): Asked {
   return {
     formats: [...new Set(rules.flatMap((rule) => rule.formats))],
     authorities: [...new Set(rules.flatMap((rule) => rule.by))],
-    bindsTag: policies.some((policy) => policy.bindTag),
+    bindsTag: policies.some((policy) => policy.bindTag || policy.tags === 'signed'),
+    signedTags: policies.some((policy) => policy.tags === 'signed'),
   };
 }
 
-/** The formats and authorities that bear on a repository, of those that there are. */
+/** The verifiers and authorities that bear on a repository, of those that there are. */
 export interface AskedOf {
-  readonly formats: readonly SignatureFormat[];
+  readonly verifiers: readonly Verifier[];
   readonly authorities: readonly Authority[];
 }
 
@@ -111,12 +115,14 @@ export interface AskedOf {
 export function askedOf(
   governing: Governing,
   authorities: readonly Authority[],
-  formats: readonly SignatureFormat[],
+  verifiers: readonly Verifier[],
 ): AskedOf {
   const asked = askedBy(governing);
   return {
-    formats: formats.filter(({ name }) => asked.formats.includes(name)),
-    authorities: authorities.filter(({ name }) => asked.authorities.includes(name)),
+    verifiers: verifiers.filter(({ name }) => asked.formats.includes(name)),
+    authorities: [...authorities, REPOSITORY].filter(({ name }) =>
+      asked.authorities.includes(name),
+    ),
   };
 }
 

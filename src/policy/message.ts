@@ -3,8 +3,8 @@ import type { Revocation } from '../store/store.ts';
 import type { Finding } from '../trust/format.ts';
 import { REFERENCE_ANNOTATION } from '../trust/signed-name.ts';
 import type { DecisionSubject } from './decision.ts';
-import type { Exception, SignatureRule } from './policy.ts';
-import type { Circumstances, Shortfall, Tally } from './quorum.ts';
+import type { Exception } from './policy.ts';
+import type { Circumstances, CountedRule, Shortfall, Tally } from './quorum.ts';
 import { shortfallOf } from './quorum.ts';
 
 /** One line of a client holds 200 characters; the rest is room for `; record 1234567`. */
@@ -62,7 +62,7 @@ const STEPS: readonly (readonly [number, number])[] = [
   [1, 0],
 ];
 
-function needs(rule: SignatureRule, shown: number): string {
+function needs(rule: CountedRule, shown: number): string {
   return rule.by.length === 1 ? list(rule.by, 1) : `${rule.atLeast} of ${list(rule.by, shown)}`;
 }
 
@@ -76,7 +76,7 @@ export interface Missing {
 function endings(
   verb: string,
   { tallies, circumstances }: Missing,
-  found: (rule: SignatureRule, shown: number, hints: boolean) => string,
+  found: (rule: CountedRule, shown: number, hints: boolean) => string,
 ): readonly string[] {
   const unmet = tallies.filter((tally) => !tally.met);
   const [first, ...others] = unmet;
@@ -103,7 +103,7 @@ const HINTS: Partial<Record<Shortfall, string>> = {
   'no name': `: add -a ${REFERENCE_ANNOTATION}=IMAGE`,
 };
 
-function foundFor(missing: Missing, rule: SignatureRule, shown: number, hints: boolean): string {
+function foundFor(missing: Missing, rule: CountedRule, shown: number, hints: boolean): string {
   const { findings, circumstances } = missing;
   // Those that do not count come first: what is wrong with them is what can be mended.
   const short = new Set<string>();
@@ -119,13 +119,17 @@ function foundFor(missing: Missing, rule: SignatureRule, shown: number, hints: b
   }
   const entries = [...short, ...counted];
   if (entries.length > 0) return `found ${list(entries, shown)}`;
-  const invalid = findings.filter((finding) => finding.status === 'invalid').length;
+  const failed = findings.filter((finding) => finding.status === 'invalid');
+  // Trust data that cannot be believed are one thing with one reason, which says what to do.
+  const data = failed.find((finding) => finding.format === 'dct');
+  if (data !== undefined) return `trust data: ${plain(data.reason, shown > 2 ? 80 : 40)}`;
+  const invalid = failed.length;
   return invalid === 0 ? 'found none' : `found ${invalid} that did not verify`;
 }
 
 /** `... not signed: policy P needs 2 of a, b; found a (cosign)`. */
 export function notSigned(image: Image, missing: Missing): string {
-  const found = (rule: SignatureRule, shown: number, hints: boolean): string =>
+  const found = (rule: CountedRule, shown: number, hints: boolean): string =>
     foundFor(missing, rule, shown, hints);
   return about(image, endings('not signed', missing, found));
 }
@@ -133,7 +137,7 @@ export function notSigned(image: Image, missing: Missing): string {
 /** `... cannot be verified: policy P needs a; <why>; try again`. */
 export function cannotVerify(image: Image, missing: Missing): string {
   const reason = missing.findings.find((finding) => finding.status === 'inconclusive')?.reason;
-  const found = (_: SignatureRule, shown: number): string =>
+  const found = (_: CountedRule, shown: number): string =>
     `${plain(reason ?? '', shown > 2 ? 60 : 30)}; try again`;
   return about(image, endings('cannot be verified', missing, found));
 }

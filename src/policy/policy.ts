@@ -14,6 +14,8 @@ export interface SignatureRule {
   readonly formats: readonly FormatName[];
   /** Milliseconds; `null` where age does not matter. */
   readonly maxAge: number | null;
+  /** Ids of the keys of which enough must have signed a repository's root for its entries (`dct`) to count; empty: any root. */
+  readonly roots: readonly string[];
 }
 
 /** A recorded exception: this digest is let through although it is not signed as required. */
@@ -45,6 +47,8 @@ export interface Policy {
   readonly signedAs: readonly string[];
   readonly bindTag: boolean;
   readonly digests: 'any' | 'current';
+  /** As {@link SignatureRule.roots}, for every rule; both hold. */
+  readonly roots: readonly string[];
   readonly blobs: 'open' | 'linked';
   readonly delete: 'deny' | 'allow';
   /** Milliseconds. */

@@ -1,6 +1,8 @@
 import type { Repository } from '../oci/reference.ts';
 import type { Finding } from '../trust/format.ts';
+import type { Action } from './decision.ts';
 import type { Policy, SignatureRule } from './policy.ts';
+import { entryShortfall, mapRules } from './signed-map.ts';
 
 /** A signing time may lie this far ahead of our clock: two honest machines differ by less. */
 const CLOCK_SKEW_MS = 5 * 60_000;
@@ -9,10 +11,16 @@ const CLOCK_SKEW_MS = 5 * 60_000;
 export interface Circumstances {
   readonly policy: Policy;
   readonly signedNames: readonly Repository[];
+  readonly action: Action;
   /** The tag that was asked for; `null` when asked by digest. */
   readonly tag: string | null;
   readonly revokedKeys: ReadonlySet<string>;
   readonly now: Date;
+}
+
+/** A rule as it is counted; with `map`, what the signed map itself is asked by it. */
+export interface CountedRule extends SignatureRule {
+  readonly map?: boolean;
 }
 
 /** Why a valid signature does not count, in the few words that a refusal has room for. */
@@ -26,11 +34,15 @@ export type Shortfall =
   | 'other tag'
   | 'no signing time'
   | 'future date'
-  | 'too old';
+  | 'too old'
+  | 'expired'
+  | 'other root'
+  | 'no longer signed'
+  | 'conflict';
 
 /** How one rule of `require` stands. */
 export interface Tally {
-  readonly rule: SignatureRule;
+  readonly rule: CountedRule;
   readonly met: boolean;
   /** The authorities that were counted. */
   readonly signers: readonly string[];
@@ -42,9 +54,36 @@ export interface Tally {
   readonly until: Date | null;
 }
 
+/** How every rule of the policy stands, and what it asks of the signed map besides. */
+export function tallies(
+  findings: readonly Finding[],
+  circumstances: Circumstances,
+): readonly Tally[] {
+  const rules = circumstances.policy.require.map((rule) => tally(rule, findings, circumstances));
+  const map = mapRules(circumstances)?.map((rule) => tally(rule, findings, circumstances));
+  if (map === undefined) return rules;
+  // One of them is enough: the one that is met, or comes nearest to it. Without any the map says nothing.
+  const nearest = [
+    map.find((each) => each.met),
+    map.find((each) => each.possible),
+    map.find((each) => each.metButForRevokedKeys),
+    map[0],
+  ].find((each) => each !== undefined);
+  return [...rules, nearest ?? NOBODY_ASKED];
+}
+
+const NOBODY_ASKED: Tally = {
+  rule: { by: [], atLeast: 1, formats: ['dct'], maxAge: null, roots: [], map: true },
+  met: false,
+  signers: [],
+  possible: false,
+  metButForRevokedKeys: false,
+  until: null,
+};
+
 /** Counts distinct authorities for one rule: neither keys nor signatures, which one person can have many of. */
 export function tally(
-  rule: SignatureRule,
+  rule: CountedRule,
   findings: readonly Finding[],
   circumstances: Circumstances,
 ): Tally {
@@ -85,13 +124,13 @@ export function tally(
  */
 export function shortfallOf(
   finding: Finding,
-  rule: SignatureRule,
+  rule: CountedRule,
   circumstances: Circumstances,
 ): Shortfall | null {
   const { policy, signedNames, tag, revokedKeys, now } = circumstances;
   if (finding.authority === null || !rule.by.includes(finding.authority)) return 'not asked for';
   if (!rule.formats.includes(finding.format)) return 'wrong format';
-  const { signed, signedAt, keyId } = finding;
+  const { signed, signedAt, keyId, entry } = finding;
   if (signed === null) return 'no name';
   if (!signedNames.includes(signed.repository)) return 'other name';
   if (policy.bindTag && tag !== null && signed.tag !== tag) {
@@ -104,20 +143,24 @@ export function shortfallOf(
     // Written this way round, an age that is no number counts as too old.
     if (!(age <= rule.maxAge)) return 'too old';
   }
+  const place = entryShortfall(finding, rule, circumstances);
+  if (place !== null) return place;
   // A finding that names no key could hide a revoked one.
-  return keyId === null || revokedKeys.has(keyId) ? 'key revoked' : null;
+  const keys = [keyId, ...(entry?.standsOn ?? [])];
+  return keys.some((id) => id === null || revokedKeys.has(id)) ? 'key revoked' : null;
 }
 
-function countsUntil(finding: Finding, rule: SignatureRule): number {
-  return rule.maxAge === null || finding.signedAt === null
-    ? Infinity
-    : finding.signedAt.time.getTime() + rule.maxAge;
+function countsUntil(finding: Finding, rule: CountedRule): number {
+  const { signedAt, entry } = finding;
+  const age =
+    rule.maxAge === null || signedAt === null ? Infinity : signedAt.time.getTime() + rule.maxAge;
+  return Math.min(age, entry === undefined ? Infinity : entry.expires.getTime() - 1);
 }
 
 /** The authorities that unreadable evidence could have spoken for: the one it names, else any. */
 function couldSpeakFor(
   finding: Finding,
-  rule: SignatureRule,
+  rule: CountedRule,
   { revokedKeys }: Circumstances,
 ): readonly string[] {
   if (!rule.formats.includes(finding.format)) return [];

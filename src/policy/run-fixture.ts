@@ -1,7 +1,9 @@
 import type { Authority, Finding } from '../trust/format.ts';
+import { REPOSITORY } from '../trust/format.ts';
 import { decide } from './decide.ts';
 import type { Decision } from './decision.ts';
 import type { FixtureSignature } from './fixture-evidence.ts';
+import { REPOSITORY_KEY } from './fixture-evidence.ts';
 import type { FixtureCase } from './fixture.ts';
 import { govern } from './match.ts';
 import type { PolicySet } from './policy.ts';
@@ -28,9 +30,11 @@ export function runCase(
 
 /** What a verifier does with a signature: its key is looked up among the keys of the policy. */
 function findingOf(signature: FixtureSignature, authorities: readonly Authority[]): Finding {
-  const owner = authorities.find((authority) =>
-    authority.keys.some((key) => key.id === signature.keyId),
-  );
+  const { keyId, format } = signature;
+  const owner =
+    keyId === REPOSITORY_KEY && format === 'dct'
+      ? REPOSITORY
+      : authorities.find((authority) => authority.keys.some((key) => key.id === keyId));
   if (owner !== undefined) return { ...signature, authority: owner.name };
   // A signature by no known key verifies nothing.
   const status = signature.status === 'valid' ? 'invalid' : signature.status;

@@ -13,20 +13,19 @@ import {
   DELETE_RULES,
   DIGEST_RULES,
   MODES,
-  NEEDS_DCT,
   PUSH_RULES,
   TAG_RULES,
   keysOf,
 } from './fields.ts';
 import { literalFront, parsePattern } from './pattern.ts';
 import type { Exception, Pattern } from './policy.ts';
+import { readRoots } from './roots.ts';
 import { readRule } from './schema-rule.ts';
 
 /** Reads one entry of `policies`; `undefined` where it has no usable name, after collecting why. */
 export function readPolicy(node: YamlNode, options: SchemaOptions): PolicyDraft | undefined {
-  const fields = node.mapping([...keysOf('policy'), 'roots']);
+  const fields = node.mapping(keysOf('policy'));
   if (fields === undefined) return undefined;
-  fields.get('roots')?.fail(`expected no "roots": it ${NEEDS_DCT}`);
   const name = readName(fields.need('name'));
   const mode = fields.get('mode')?.oneOf(MODES) ?? DEFAULTS.mode;
   const patterns = readImages(fields.need('images'), options);
@@ -37,24 +36,30 @@ export function readPolicy(node: YamlNode, options: SchemaOptions): PolicyDraft 
       'expected at least one entry under "require" where the mode is enforce, found none',
     );
   }
-  const tags = fields.get('tags');
-  if (tags?.oneOf(TAG_RULES) === 'signed') {
-    tags.fail(`expected tags: registry, found signed, which ${NEEDS_DCT}`);
-  }
-  // Which digest a tag names now is only known for sure from the signed map.
-  const digests = fields.get('digests');
-  if (digests?.oneOf(DIGEST_RULES) === 'current') {
-    digests.fail(`expected digests: any, found current, which ${NEEDS_DCT}`);
+  const tags = fields.get('tags')?.oneOf(TAG_RULES) ?? DEFAULTS.tags;
+  const digests = fields.get('digests')?.oneOf(DIGEST_RULES) ?? DEFAULTS.digests;
+  const pinned = fields.get('roots');
+  const roots = readRoots(pinned);
+  // What a tag is, and what no tag is any more, is only known for sure from a signed map, and whose counts is said by `by`.
+  const needs = [
+    ...(tags === 'signed' ? [{ what: 'tags: signed', at: fields.get('tags') }] : []),
+    ...(digests === 'current' ? [{ what: 'digests: current', at: fields.get('digests') }] : []),
+    ...(pinned === undefined ? [] : [{ what: '"roots"', at: pinned }]),
+  ];
+  const mapped = rules.some(({ rule }) => rule.formats.includes('dct'));
+  for (const { what, at } of mapped || mode === 'off' ? [] : needs) {
+    at?.fail(`expected a rule with dct among its "formats" where ${what} stands, found none`);
   }
   const policy = {
     images,
     mode,
     push: fields.get('push')?.oneOf(PUSH_RULES) ?? DEFAULTS.push,
-    tags: DEFAULTS.tags,
+    tags,
     require: rules.map((rule) => rule.rule),
     signedAs: readSignedAs(fields.get('signedAs'), images),
     bindTag: fields.get('bindTag')?.boolean() ?? DEFAULTS.bindTag,
-    digests: DEFAULTS.digests,
+    digests,
+    roots: roots.map((root) => root.value),
     blobs: fields.get('blobs')?.oneOf(BLOB_RULES) ?? DEFAULTS.blobs,
     delete: fields.get('delete')?.oneOf(DELETE_RULES) ?? DEFAULTS.delete,
     holdFor: readDuration(fields.get('holdFor'), BOUNDS.holdFor) ?? DEFAULTS.holdFor,
@@ -65,7 +70,8 @@ export function readPolicy(node: YamlNode, options: SchemaOptions): PolicyDraft 
   };
   if (name === undefined) return undefined;
   const asked = rules.flatMap((rule) => rule.asked);
-  return { policy: { name, ...policy }, node, patterns, asked };
+  const pins = [...roots, ...rules.flatMap((rule) => rule.roots)];
+  return { policy: { name, ...policy }, node, patterns, asked, roots: pins };
 }
 
 /** Items of a list within a bound; an absent list has none. */

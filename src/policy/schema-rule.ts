@@ -1,29 +1,40 @@
 import { quote } from '../lib/quote.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
 import type { FormatName } from '../trust/format.ts';
+import { REPOSITORY } from '../trust/format.ts';
 import { readDuration } from './duration.ts';
 import type { Placed, SchemaOptions } from './draft.ts';
-import { BOUNDS, DEFAULTS, FORMAT_NAMES, NEEDS_DCT, keysOf } from './fields.ts';
+import { BOUNDS, DEFAULTS, FORMAT_NAMES, keysOf } from './fields.ts';
 import type { SignatureRule } from './policy.ts';
+import { readRoots } from './roots.ts';
 
 /** A rule of `require`, with the places of the authorities that it names. */
 export interface RuleDraft {
   readonly rule: SignatureRule;
   readonly asked: readonly Placed<string>[];
+  readonly roots: readonly Placed<string>[];
 }
 
 /** Reads the mapping under `signatures`; `undefined` where it cannot stand, after collecting why. */
 export function readRule(node: YamlNode, options: SchemaOptions): RuleDraft | undefined {
-  const fields = node.mapping([...keysOf('signatures'), 'roots']);
+  const fields = node.mapping(keysOf('signatures'));
   if (fields === undefined) return undefined;
-  fields.get('roots')?.fail(`expected no "roots": it ${NEEDS_DCT}`);
   const asked = readBy(fields.need('by'));
   const formats = readFormats(fields.get('formats'), options.formats);
   const maxAge = readDuration(fields.get('maxAge'), BOUNDS.maxAge) ?? null;
   const by = asked.map((name) => name.value);
   // Every authority counts once, so more than there are could never be met, and none would ask nothing.
   const atLeast = fields.get('atLeast')?.integer(1, Math.max(1, by.length)) ?? by.length;
-  return { rule: { by, atLeast, formats, maxAge }, asked };
+  const pinned = fields.get('roots');
+  const roots = readRoots(pinned);
+  if (!formats.includes('dct')) {
+    const repository = asked.find((name) => name.value === REPOSITORY.name);
+    const place = repository?.node ?? pinned;
+    const what = repository === undefined ? '"roots"' : REPOSITORY.name;
+    place?.fail(`expected dct among "formats" where ${what} stands: it has no other signatures`);
+  }
+  const rule = { by, atLeast, formats, maxAge, roots: roots.map((root) => root.value) };
+  return { rule, asked: asked.filter((name) => name.value !== REPOSITORY.name), roots };
 }
 
 function readBy(node: YamlNode | undefined): readonly Placed<string>[] {
@@ -38,9 +49,7 @@ function readBy(node: YamlNode | undefined): readonly Placed<string>[] {
   for (const item of list.slice(0, BOUNDS.by)) {
     const name = item.text();
     if (name === undefined) continue;
-    if (name === '@repository') {
-      item.fail(`expected the name of an authority, found "@repository", which ${NEEDS_DCT}`);
-    } else if (names.some((other) => other.value === name)) {
+    if (names.some((other) => other.value === name)) {
       item.fail(`expected every authority once under "by", found ${quote(name)} again`);
     } else names.push({ value: name, node: item });
   }

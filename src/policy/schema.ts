@@ -1,5 +1,4 @@
 import { LIMITS } from '../lib/limits.ts';
-import { quote } from '../lib/quote.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { YamlNode } from '../lib/yaml-node.ts';
@@ -7,6 +6,7 @@ import { readYaml } from '../lib/yaml.ts';
 import type { AuthorityDraft, FileDraft, SchemaOptions } from './draft.ts';
 import { placed, readName } from './draft.ts';
 import { keysOf } from './fields.ts';
+import { readKeyPath } from './key-path.ts';
 import { readPolicy } from './schema-policy.ts';
 
 /**
@@ -53,20 +53,4 @@ function readAuthority(node: YamlNode): AuthorityDraft | undefined {
   if (files.length === 0) keys?.fail('expected at least one key file, found none');
   if (name === undefined) return undefined;
   return { name, node, keys: files.flatMap((file) => placed(file, readKeyPath(file)) ?? []) };
-}
-
-/** A key file lies in the policy folder: what is trusted is one folder that can be copied and reviewed. */
-function readKeyPath(node: YamlNode): string | undefined {
-  const path = node.text();
-  if (path === undefined) return undefined;
-  const parts = path.split('/');
-  if (path.includes('\\') || path.includes('\0') || path.length > 512) {
-    return node.fail('expected a path of a key file with / between folders');
-  }
-  if (path.startsWith('/') || parts.some((part) => part === '..')) {
-    return node.fail(
-      `expected a key file inside the policy folder, found ${quote(path)}; copy the key there`,
-    );
-  }
-  return parts.filter((part) => part !== '' && part !== '.').join('/');
 }

@@ -132,8 +132,8 @@ export type MergedArtifact =
       readonly config: { readonly digest: Digest; readonly bytes: Uint8Array };
     };
 
-/** One signature format: a folder in `trust/` and a line in `formats.ts`. */
-export interface SignatureFormat {
+/** What finds and verifies the evidence of one format. */
+export interface Verifier {
   readonly name: FormatName;
   /**
    * Finds and verifies all evidence for the subject, within the bounds of `lib/limits.ts`.
@@ -145,6 +145,10 @@ export interface SignatureFormat {
     source: Evidence,
     authorities: readonly Authority[],
   ): Promise<readonly Finding[]>;
+}
+
+/** A format whose signatures lie in the registry, beside the images: a folder in `trust/` and a line in `formats.ts`. */
+export interface SignatureFormat extends Verifier {
   /**
    * Signs and stores; idempotent: the same claim by the same key is not written twice. Foreign
    * entries stay byte-identical. Returns whether anything was written.

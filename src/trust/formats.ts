@@ -1,10 +1,14 @@
 import { systemClock } from '../lib/time.ts';
 import { cosignFormat } from './cosign/cosign.ts';
 import { evidenceTag } from './evidence-tag.ts';
-import type { SignatureFormat } from './format.ts';
+import { verifyDct } from './dct/verify.ts';
+import type { SignatureFormat, Verifier } from './format.ts';
 
-/** Every signature format that can sign and verify. A new one is a folder beside this file and a line here. */
+/** Every format whose signatures lie in the registry. A new one is a folder beside this file and a line here. */
 export const FORMATS: readonly SignatureFormat[] = [cosignFormat(systemClock)];
+
+/** Every format that policies can ask for. What `dct` signs are tags, in the repository's trust data: nothing of it lies in the registry. */
+export const VERIFIERS: readonly Verifier[] = [...FORMATS, { name: 'dct', verify: verifyDct }];
 
 /** The format of that name, or `undefined`. */
 export function formatByName(name: string): SignatureFormat | undefined {

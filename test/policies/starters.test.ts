@@ -5,12 +5,12 @@ import { unwrap } from '../../src/lib/result.ts';
 import { readFixture } from '../../src/policy/fixture.ts';
 import { loadPolicies } from '../../src/policy/load.ts';
 import { runCase } from '../../src/policy/run-fixture.ts';
-import { FORMATS } from '../../src/trust/formats.ts';
+import { VERIFIERS } from '../../src/trust/formats.ts';
 
 const POLICIES = join(import.meta.dirname, '..', '..', 'policies');
 const OPTIONS = {
   registryHost: 'registry.example.com',
-  formats: FORMATS.map((format) => format.name),
+  formats: VERIFIERS.map((verifier) => verifier.name),
 };
 
 const folders = readdirSync(POLICIES, { withFileTypes: true })
@@ -30,6 +30,7 @@ describe('the starter policies', () => {
   it('are all here', () => {
     expect(folders.toSorted()).toEqual([
       'company-baseline',
+      'docker-content-trust',
       'staging-hold',
       'two-person-rule',
       'warn-first',

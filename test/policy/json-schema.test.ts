@@ -5,11 +5,11 @@ import { format } from 'prettier';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { policyJsonSchema } from '../../src/policy/json-schema.ts';
-import { FORMATS } from '../../src/trust/formats.ts';
+import { VERIFIERS } from '../../src/trust/formats.ts';
 import { policyFile } from './site.ts';
 
 const POLICIES = join(import.meta.dirname, '..', '..', 'policies');
-const schema = policyJsonSchema(FORMATS.map((each) => each.name));
+const schema = policyJsonSchema(VERIFIERS.map((each) => each.name));
 
 /** Judges documents by the schema with the validator that fastify brings (ajv), unaltered by its coercions. */
 async function validator(): Promise<(document: unknown) => Promise<boolean>> {
@@ -59,10 +59,11 @@ describe('the JSON schema for editors', () => {
     [
       'a format to come',
       false,
-      policyFile('require: [{ signatures: { by: [a], formats: [dct] } }]'),
+      policyFile('require: [{ signatures: { by: [a], formats: [notation] } }]'),
     ],
     ['a number for a duration', false, policyFile('holdFor: 24')],
-    ['the signed map', false, policyFile('tags: signed')],
+    ['the signed map', true, policyFile('tags: signed')],
+    ['a word that tags does not have', false, policyFile('tags: latest')],
     [
       'an exception without an end',
       false,

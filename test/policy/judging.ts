@@ -24,6 +24,7 @@ export const rule = (more: Partial<SignatureRule> = {}): SignatureRule => ({
   atLeast: 2,
   formats: ['cosign'],
   maxAge: null,
+  roots: [],
   ...more,
 });
 
@@ -38,6 +39,7 @@ export const policyWith = (more: Partial<Policy> = {}): Policy => ({
   signedAs: [],
   bindTag: false,
   digests: 'any',
+  roots: [],
   blobs: 'open',
   delete: 'deny',
   holdFor: 1,

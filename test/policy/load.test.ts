@@ -218,27 +218,27 @@ describe('a policy file', () => {
     [
       'only current digests',
       policyFile(REQUIRE, 'digests: current'),
-      /:9: expected digests: any, found current, which needs the dct format/,
+      /:9: expected a rule with dct among its "formats" where digests: current stands, found none/,
     ],
     [
       'the signed map',
       policyFile(REQUIRE, 'tags: signed'),
-      /:9: expected tags: registry, found signed, which needs the dct format/,
+      /:9: expected a rule with dct among its "formats" where tags: signed stands, found none/,
     ],
     [
       'pinned roots of a policy',
-      policyFile(REQUIRE, 'roots: [x]'),
-      /no "roots": it needs the dct format/,
+      policyFile(REQUIRE, 'roots: [keys/a.pub]'),
+      /:9: expected a rule with dct among its "formats" where "roots" stands/,
     ],
     [
       'pinned roots of a rule',
-      policyFile('require: [{ signatures: { by: [a], roots: [x] } }]'),
-      /no "roots"/,
+      policyFile('require: [{ signatures: { by: [a], roots: [keys/a.pub] } }]'),
+      /:8: expected dct among "formats" where "roots" stands/,
     ],
     [
       "the repository's own keys",
       policyFile('require: [{ signatures: { by: ["@repository"] } }]'),
-      /"@repository", which needs the dct format/,
+      /:8: expected dct among "formats" where @repository stands/,
     ],
     [
       'an unanchored pattern',

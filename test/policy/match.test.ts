@@ -183,6 +183,7 @@ describe('what must be looked for', () => {
       formats: ['cosign'],
       authorities: ['signer-of-p', 'signer-of-floor'],
       bindsTag: true,
+      signedTags: false,
     });
     const other = govern(
       setOf(policy('p', ['**'], { mode: 'off' })),
@@ -193,6 +194,7 @@ describe('what must be looked for', () => {
       formats: [],
       authorities: [],
       bindsTag: false,
+      signedTags: false,
     });
   });
 });

@@ -4,7 +4,7 @@ import { unwrap } from '../../../src/lib/result.ts';
 import { parseHost } from '../../../src/oci/reference.ts';
 import type { LoadOptions, LoadedPolicies } from '../../../src/policy/load.ts';
 import { loadPolicies } from '../../../src/policy/load.ts';
-import { FORMATS } from '../../../src/trust/formats.ts';
+import { VERIFIERS } from '../../../src/trust/formats.ts';
 import type { Context } from '../../commands.ts';
 
 /** The options that say where policies are and what they are read with. */
@@ -32,7 +32,7 @@ export async function findPlaces(context: Context, flags: PlaceFlags): Promise<P
   );
   const first = config.registries[0]?.host ?? 'localhost:5443';
   const registryHost = flags.registry === undefined ? first : unwrap(parseHost(flags.registry));
-  const formats = FORMATS.map((format) => format.name);
+  const formats = VERIFIERS.map((verifier) => verifier.name);
   const policies = relative('.', config.policies);
   return {
     policies: policies.startsWith('..') ? config.policies : policies === '' ? '.' : policies,

@@ -11,10 +11,10 @@ import type { Reference, Repository } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
-import { askedOf, govern, isSettled } from '../../../src/policy/match.ts';
+import { askedBy, askedOf, govern, isSettled } from '../../../src/policy/match.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
-import { FORMATS, isEvidenceTag } from '../../../src/trust/formats.ts';
+import { VERIFIERS, isEvidenceTag } from '../../../src/trust/formats.ts';
 import type { ReadTrustData } from './trust-data.ts';
 
 /** What offline judging cannot know: it is the record of the Countersign that serves the image. */
@@ -70,18 +70,19 @@ async function judge(
   const first = decide(governing, subject, [], now);
   // What no evidence can change is not worth a question to the registry.
   if (governing === null || isSettled(first)) return first;
-  const { authorities, formats } = askedOf(governing, policies.authorities, FORMATS);
+  const { authorities, verifiers } = askedOf(governing, policies.authorities, VERIFIERS);
   const source = {
     ...client.evidence(image.path),
     trustData: () => trustData(repository),
   };
   const read = async (): Promise<readonly Finding[]> => {
-    const found = formats.map((format) =>
-      format.verify({ repository, digest }, source, authorities),
+    const found = verifiers.map((one) =>
+      one.verify({ repository, digest, tag }, source, authorities),
     );
     return (await Promise.all(found)).flat();
   };
-  const findings = await remembered(memo, `${repository}\n${digest}`, read);
+  const key = `${repository}\n${digest}\n${askedBy(governing).bindsTag ? (tag ?? '') : ''}`;
+  const findings = await remembered(memo, key, read);
   return decide(governing, subject, findings, now);
 }
 

@@ -16,7 +16,10 @@ const NOW = new Date('2026-06-01T00:00:00Z');
 const DAY = 86_400_000;
 
 const set: PolicySet = unwrap(
-  await loadPolicies(join(import.meta.dirname, 'policies'), { ...HOSTS, formats: ['cosign'] }),
+  await loadPolicies(join(import.meta.dirname, 'policies'), {
+    ...HOSTS,
+    formats: ['cosign', 'dct'],
+  }),
 );
 const cases = unwrap(
   readFixture(readFileSync(join(import.meta.dirname, 'cases.yaml')), 'cases.yaml', {
@@ -54,8 +57,6 @@ type Mutants<T> = {
 
 /** Settings on which the gate acts and the verdict does not depend; `source` is for messages about files. */
 const NOT_JUDGED = {
-  tags: 'what a tag means is settled before the decision; this version has one meaning',
-  digests: 'this version has one rule; others do not load',
   blobs: 'the gate asks whether a blob belongs to an admitted manifest',
   delete: 'the gate refuses deletes',
   holdFor: 'the gate ends holds',
@@ -66,10 +67,23 @@ const NOT_JUDGED = {
 /** Fields that a decision shows without depending on them: a flip changes what is recorded, not the verdict. */
 const SHOWN: readonly string[] = ['policy.name', 'exception.reason', 'exception.approvedBy'];
 
+const OTHER_ROOT = 'f'.repeat(64);
+/** Roots bear on signatures in `dct` only. */
+const otherRoots = (roots: readonly string[], rules: readonly SignatureRule[]) =>
+  rules.some((rule) => rule.formats.includes('dct'))
+    ? [roots.length === 0 ? [OTHER_ROOT] : []]
+    : [];
+
 const RULE: Mutants<SignatureRule> = {
   by: (by) => [...by.map((name) => by.filter((other) => other !== name)), [...by, 'mallory'], []],
   atLeast: (atLeast) => [atLeast - 1, atLeast + 1, 0, Number.NaN],
-  formats: () => [['notation'], ['cosign', 'notation'], []],
+  formats: (formats, policy) => [
+    ['notation'],
+    // The repository itself signs in dct and in nothing else.
+    ...(policy.name === 'owners' ? [] : [[...formats, 'notation' as const]]),
+    ...formats.map((format) => formats.filter((other) => other !== format)),
+  ],
+  roots: (roots, policy) => otherRoots(roots, policy.require),
   maxAge: (maxAge) => (maxAge === null ? [DAY, 0] : [null, maxAge - 1, maxAge + DAY, 0]),
 };
 
@@ -81,7 +95,13 @@ const EXCEPTION: Mutants<Exception> = {
 };
 
 const elsewhere = unwrap(parsePattern('elsewhere.example.com/**', HOSTS));
-const byNobody: SignatureRule = { by: ['nobody'], atLeast: 1, formats: ['cosign'], maxAge: null };
+const byNobody: SignatureRule = {
+  by: ['nobody'],
+  atLeast: 1,
+  formats: ['cosign'],
+  maxAge: null,
+  roots: [],
+};
 
 const POLICY: Mutants<Omit<Policy, keyof typeof NOT_JUDGED>> = {
   name: (name) => [`${name}!`],
@@ -96,6 +116,9 @@ const POLICY: Mutants<Omit<Policy, keyof typeof NOT_JUDGED>> = {
     ...(policy.name === 'production' ? [[...names, 'evil.example.com/prod']] : []),
   ],
   bindTag: (bindTag) => [!bindTag],
+  tags: (tags) => [tags === 'signed' ? 'registry' : 'signed'],
+  digests: (digests) => [digests === 'any' ? 'current' : 'any'],
+  roots: (roots, policy) => otherRoots(roots, policy.require),
   exceptions: (exceptions) => [
     ...(exceptions.length > 0 ? [[]] : []),
     [
