@@ -39,7 +39,10 @@ type Signing = Pick<ImageSigning, 'signer' | 'formats' | 'annotations'> & {
   readonly close: () => Promise<void>;
 };
 
-/** Runs `countersign push`. The key is opened before anything is sent, so that a wrong passphrase costs no upload. */
+/**
+ * Runs `countersign push`. The source is looked at first, so that nobody types a passphrase for what is
+ * not there; the key is opened before anything is sent, so that a wrong passphrase costs no upload.
+ */
 export async function runPush(
   context: Context,
   sourceText: string,
@@ -47,16 +50,17 @@ export async function runPush(
   options: PushOptions,
 ): Promise<void> {
   const image = parseImage(imageText);
-  const signing = await prepareSigning(context, image, options);
   const work = interruptible();
   const client = openRegistry(image, options, context.env, work.signal);
   let source: ImageSource | undefined;
+  let signing: Signing | undefined;
   try {
     source = await openSource(sourceText, {
       daemon: daemonAddress(context.env),
       signal: work.signal,
     });
     expectDigest(image, source);
+    signing = await prepareSigning(context, image, options);
     const signed = await upload({
       context,
       client,

@@ -91,6 +91,17 @@ describe('countersign push', () => {
     expect(pushed).toMatchObject({ code: 0, stderr: expect.stringContaining('signed by') });
   });
 
+  it('asks for no passphrase where the source is not there', async () => {
+    const pushed = await site.cli(['push', 'oci:nowhere', `${registry.host}/team/missing:1`], {
+      env: {
+        DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: '',
+        DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: '',
+      },
+    });
+    expect(pushed).toMatchObject({ code: 2, stderr: expect.stringContaining('nowhere') });
+    expect(pushed.stderr).not.toContain('passphrase');
+  });
+
   it('pushes nothing where the key cannot be opened', async () => {
     const name = `${registry.host}/team/locked:1`;
     const pushed = await site.cli(['push', `oci:${layout}`, name], {
