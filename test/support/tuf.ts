@@ -113,11 +113,12 @@ export async function replaced(
   made: MadeRepository,
   role: string,
   bytes: Buffer,
+  version = 1,
 ): Promise<ReadonlyMap<string, Buffer>> {
   const files = new Map(made.files).set(role, bytes);
   const { snapshot, timestamp } = made.hands;
   const later = (name: string, hand: Hand) => ({
-    version: 1,
+    version,
     expires: lifetime(name, NOW),
     signers: [hand],
   });
