@@ -1,11 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { Client } from 'undici';
 import { CountersignError, messageOf } from '../../lib/errors.ts';
-import { isObject, parseJson } from '../../lib/json.ts';
+import type { EngineAddress } from '../engine.ts';
+import { connectEngine, engineMessage } from '../engine.ts';
 import { parseReference } from '../reference.ts';
 import { printable } from '../refusal.ts';
 import type { Archive } from './archive.ts';
@@ -14,24 +14,13 @@ import { openDockerArchive } from './docker-archive.ts';
 import type { ImageSource } from './source.ts';
 import { invalidSource } from './source.ts';
 
-/** Where the Docker Engine is: docker's own variables. */
-export interface DaemonAddress {
-  /** `DOCKER_HOST`: `unix:///path`, `tcp://host:port`; the usual socket where left out. */
-  readonly host?: string;
-  /** `DOCKER_CERT_PATH`, with `DOCKER_TLS_VERIFY`: ca.pem, cert.pem and key.pem for a TCP host. */
-  readonly certificates?: string;
-}
-
-const USUAL_SOCKET = '/var/run/docker.sock';
-const ERROR_BYTES = 64 * 1024;
-
 /**
  * Exports an image from a Docker Engine (Engine API, `GET /images/{name}/get`) and opens it as a
  * docker archive. Throws SOURCE_INVALID where the engine cannot be reached or has no such image.
  */
 export async function openDockerDaemon(
   name: string,
-  address: DaemonAddress,
+  address: EngineAddress,
   signal?: AbortSignal,
 ): Promise<ImageSource> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-daemon-'));
@@ -57,15 +46,14 @@ export async function openDockerDaemon(
 
 async function save(
   name: string,
-  address: DaemonAddress,
+  address: EngineAddress,
   file: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   // An image's name or id, and nothing that the engine would read as another path.
   if (!parseReference(name).ok)
     throw invalidSource(`expected the name of an image, found ${printable(name)}`);
-  const where = address.host ?? `unix://${USUAL_SOCKET}`;
-  const client = await connect(where, address.certificates);
+  const { client, where } = await connectEngine(address);
   try {
     const answer = await client.request({
       method: 'GET',
@@ -74,11 +62,9 @@ async function save(
       signal: signal ?? null,
     });
     if (answer.statusCode !== 200) {
-      const text = Buffer.from(await answer.body.arrayBuffer()).subarray(0, ERROR_BYTES);
-      const parsed = parseJson(text, { maxBytes: ERROR_BYTES });
-      const said = parsed.ok && isObject(parsed.value) ? parsed.value['message'] : undefined;
+      const said = await engineMessage(answer.body);
       throw invalidSource(
-        `the docker engine does not give ${name}: ${printable(typeof said === 'string' ? said : `status ${answer.statusCode}`)}`,
+        `the docker engine does not give ${name}: ${said ?? `status ${answer.statusCode}`}`,
       );
     }
     await pipeline(answer.body, createWriteStream(file));
@@ -89,20 +75,4 @@ async function save(
   } finally {
     await client.destroy();
   }
-}
-
-async function connect(where: string, certificates: string | undefined): Promise<Client> {
-  // An export may take minutes to begin: the engine gathers the image first.
-  const patience = { headersTimeout: 600_000, bodyTimeout: 120_000, allowH2: false };
-  const unix = /^unix:\/\/(.+)$/.exec(where)?.[1];
-  if (unix !== undefined) return new Client('http://docker', { ...patience, socketPath: unix });
-  const tcp = /^tcp:\/\/([^/]+)\/?$/.exec(where)?.[1];
-  if (tcp === undefined)
-    throw invalidSource(
-      `expected DOCKER_HOST as unix:///path or tcp://host:port, found ${printable(where)}; for other transports use docker save and docker-archive:`,
-    );
-  if (certificates === undefined) return new Client(`http://${tcp}`, patience);
-  const pem = (file: string): Promise<string> => readFile(join(certificates, file), 'utf8');
-  const [ca, cert, key] = await Promise.all([pem('ca.pem'), pem('cert.pem'), pem('key.pem')]);
-  return new Client(`https://${tcp}`, { ...patience, connect: { ca, cert, key } });
 }

@@ -2,7 +2,7 @@ import { CountersignError } from '../../lib/errors.ts';
 import { quote } from '../../lib/quote.ts';
 import { archiveLayout, openArchive } from './archive.ts';
 import { openDockerArchive } from './docker-archive.ts';
-import type { DaemonAddress } from './docker-daemon.ts';
+import type { EngineAddress } from '../engine.ts';
 import { openDockerDaemon } from './docker-daemon.ts';
 import { folderLayout } from './folder.ts';
 import { openLayout } from './layout.ts';
@@ -22,7 +22,7 @@ export const SOURCE_FORMS = [
  */
 export async function openSource(
   text: string,
-  options: { readonly daemon?: DaemonAddress; readonly signal?: AbortSignal } = {},
+  options: { readonly daemon?: EngineAddress; readonly signal?: AbortSignal } = {},
 ): Promise<ImageSource> {
   const { daemon = {}, signal } = options;
   const colon = text.indexOf(':');

@@ -51,7 +51,7 @@ export function heldKeys(store: KeyStore, passphrase: PassphraseSource): HeldKey
         if (key !== own) add(key, await open(key));
       }
       if (distinct.size >= role.threshold) return out;
-      const ids = keys.map((key) => canonicalKeyId(key).slice(0, 12)).join(', ');
+      const ids = keys.map(canonicalKeyId).join(', ');
       throw new CountersignError(
         'NO_SIGNING_KEY',
         `could not find necessary signing keys for ${role.name}, at least ${role.threshold === 1 ? 'one' : role.threshold} of these keys must be available: ${ids}`,

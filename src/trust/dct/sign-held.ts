@@ -12,19 +12,24 @@ import { noTrustData } from './signers.ts';
 
 /**
  * Signs a tag by every key that is here, as docker does (dct-protocol 3.6): into each delegation that
- * lists one, or into `targets` where nothing is delegated. The repository must be there. Returns whether
- * anything was written. Throws NO_TRUST_DATA, NO_SIGNING_KEY, and as `changeTrust` does.
+ * lists one, or into `targets` where nothing is delegated. The repository must be there. `found` is called
+ * once it is known that there are such roles. Returns whether anything was written. Throws NO_TRUST_DATA,
+ * NO_SIGNING_KEY, and as `changeTrust` does.
  */
 export async function signTagWithHeldKeys(
   session: TrustSession,
   signing: Pick<TagSigning, 'gun' | 'tag' | 'digest' | 'length'>,
+  found: () => void = () => {},
 ): Promise<boolean> {
   const { gun, tag } = signing;
   const entry = targetOf(signing);
+  let told = false;
   return changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async (loaded, keys) => {
       const names = await heldRoles(loaded, keys, gun, tag);
+      if (!told) found();
+      told = true;
       return rolesWithTag(loaded, names, { tag, entry }, session.clock());
     },
   });

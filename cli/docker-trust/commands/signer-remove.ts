@@ -1,0 +1,80 @@
+import { messageOf } from '../../../src/lib/errors.ts';
+import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
+import { removeSigner } from '../../../src/trust/dct/signers.ts';
+import { RELEASES } from '../../../src/tuf/role-name.ts';
+import { TrustFailure } from '../failure.ts';
+import { isSet } from '../flags.ts';
+import { parseImageArgument } from '../images.ts';
+import type { Session, TrustCommand } from '../session.ts';
+import { confirm } from '../talk.ts';
+import { noTrustDataAt, readTrust, signingMessage, withTrust } from '../trust.ts';
+
+/** `docker trust signer remove`, which removes: docker 26.1 to 29 say nothing and do nothing. */
+export const signerRemove: TrustCommand = {
+  flags: { force: { kind: 'true', short: 'f' } },
+  async run(session, parsed) {
+    const { talk } = session;
+    const [name = '', ...remotes] = parsed.rest;
+    const failed: string[] = [];
+    for (const remote of remotes) {
+      talk.out(`Removing signer "${name}" from ${remote}...\n`);
+      try {
+        if (await removeFrom(session, remote, name, isSet(parsed, 'force'))) {
+          talk.out(`Successfully removed ${name} from ${remote}\n\n`);
+        }
+      } catch (error) {
+        talk.err(`${messageOf(error)}\n\n`);
+        failed.push(remote);
+      }
+    }
+    if (failed.length > 0) {
+      throw new TrustFailure(`error removing signer from: ${failed.join(', ')}`);
+    }
+  },
+};
+
+async function removeFrom(
+  session: Session,
+  remote: string,
+  name: string,
+  force: boolean,
+): Promise<boolean> {
+  const image = parseImageArgument(remote);
+  if (name === 'releases') {
+    throw new TrustFailure('releases is a reserved keyword and cannot be removed');
+  }
+  return withTrust(session, image, async (trust) => {
+    const { repository } = image;
+    const loaded = await readTrust(trust, image);
+    if (loaded === null) {
+      throw new TrustFailure(
+        `error retrieving signers for ${remote}: ${noTrustDataAt(trust, repository)}`,
+      );
+    }
+    const delegations = loaded.repository.tree.roles.get('targets')?.delegations ?? [];
+    const own = delegations.find((role) => role.name === `targets/${name}`);
+    if (own === undefined) throw new TrustFailure(`no signer ${name} for repository ${remote}`);
+    if (!force && leavesNothingReleased(loaded, new Set(own.keys.keys()))) {
+      const question = `The signer "${name}" signed the last released version of ${remote}. Removing this signer will make ${remote} unpullable. Are you sure you want to continue?`;
+      if (!(await confirm(session.talk, question))) return false;
+    }
+    try {
+      await removeSigner(trust, repository, name);
+    } catch (error) {
+      throw new TrustFailure(signingMessage(image, error));
+    }
+    return true;
+  });
+}
+
+/** True where without these keys too few have signed `targets/releases` as it is now. */
+function leavesNothingReleased(
+  { repository: { tree } }: LoadedTrust,
+  keys: ReadonlySet<string>,
+): boolean {
+  const releases = tree.roles.get(RELEASES);
+  const threshold =
+    tree.roles.get('targets')?.delegations.find((role) => role.name === RELEASES)?.threshold ?? 1;
+  if (releases === undefined) return false;
+  return releases.envelope.signatures.filter(({ keyid }) => !keys.has(keyid)).length < threshold;
+}
