@@ -1,4 +1,5 @@
 import type { NamedSigner } from '../../keys/resolve-signer.ts';
+import { codeOf } from '../../lib/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { buildRoot, buildTargets } from '../../tuf/build-files.ts';
 import type { FileMeta } from '../../tuf/file-meta.ts';
@@ -66,7 +67,7 @@ export async function initialise(
     },
     ...(await signedParts(content, file)),
   ];
-  const published = await server.publish(gun, parts);
+  const published = await publishFirst(session, gun, parts);
   if (published === 'conflict') {
     // Somebody else began it a moment ago, and this targets key is nobody's.
     if (targetsKey.made) await keys.remove(targetsKey.stored);
@@ -74,6 +75,21 @@ export async function initialise(
   }
   await cache.write(gun, new Map(parts.slice(0, 1).map(({ role, bytes }) => [role, bytes])));
   return published;
+}
+
+/** Publishes what begins a repository. To whom somebody else was faster the server says that this root does not follow theirs. */
+async function publishFirst(
+  { server }: TrustSession,
+  gun: Repository,
+  parts: readonly UploadPart[],
+): Promise<Published> {
+  try {
+    return await server.publish(gun, parts);
+  } catch (error) {
+    if (codeOf(error) !== 'TRUST_UPDATE_REFUSED') throw error;
+    if ((await server.file(gun, 'root')) === null) throw error;
+    return 'conflict';
+  }
 }
 
 /** One delegation a signer, and `targets/releases` with the keys of all. */
