@@ -66,6 +66,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'the record: who signed, what was refused and why',
     load: () => import('./commands/history.ts'),
   },
+  docker: {
+    summary: 'docker trust for Docker 29 and later, as a plugin of docker',
+    load: () => import('./commands/docker.ts'),
+  },
   doctor: {
     summary: 'is the gate the only way from this host to a registry',
     load: () => import('./commands/doctor.ts'),
