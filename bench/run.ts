@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findClient, missing } from '../test/support/clients.ts';
 import { blob } from './measures/blob.ts';
+import { image } from './measures/image.ts';
 import { manifests } from './measures/manifest.ts';
 import { memory } from './measures/memory.ts';
 import { notaryPublish } from './measures/notary-publish.ts';
 import { notaryRead } from './measures/notary-read.ts';
+import { notaryTargets } from './measures/notary-targets.ts';
 import { sign } from './measures/sign.ts';
 import { start } from './measures/start.ts';
 import { store } from './measures/store.ts';
@@ -21,10 +23,12 @@ const MEASURES: readonly Measure[] = [
   sign,
   ...manifests,
   blob,
+  image,
   memory,
   store,
   notaryRead,
   notaryPublish,
+  notaryTargets,
 ];
 
 const { values, positionals } = parseArgs({

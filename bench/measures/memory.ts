@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { startChild } from '../../test/support/child.ts';
-import { startDockerRegistry } from '../../test/support/docker-registry.ts';
 import { mustRun } from '../../test/support/run.ts';
-import { openGate } from '../support/gate.ts';
+import { upload, writeBlob } from '../support/blob.ts';
+import { withGate } from '../support/gate.ts';
 import type { Measure } from '../support/measure.ts';
 import { forgetMost, mostResidentMiB, processWith, residentMiB } from '../support/process.ts';
-import { upload, writeBlob } from './blob.ts';
 
 const STREAMS = 8;
 const MB = 1000;
@@ -18,10 +17,8 @@ export const memory: Measure = {
     `The most resident memory that the gate's process has with ${STREAMS} pulls of ${MB} MB at once and one ` +
     `more by a client that reads 1 MB/s; and, started again, with ${STREAMS} uploads of ${MB} MB at once.`,
   needs: ['docker-registry'],
-  run: async (folder) => {
-    const registry = await startDockerRegistry(join(folder, 'registry'));
-    const gate = await openGate(join(folder, 'site'), registry.url);
-    try {
+  run: (folder) =>
+    withGate(folder, async (gate, registry) => {
       // A second start finds the source compiled by the first, as a published package brings it.
       await gate.service.stop();
       await gate.service.start();
@@ -52,9 +49,5 @@ export const memory: Measure = {
         { name: 'pulls', value: pulling, unit: 'MiB', bound: { at: 'most', value: 150 } },
         { name: 'uploads', value: mostResidentMiB(again), unit: 'MiB' },
       ];
-    } finally {
-      await gate.service.stop();
-      await registry.stop();
-    }
-  },
+    }),
 };

@@ -32,7 +32,7 @@ export const sign: Measure = {
       const ours = async (round: number): Promise<number> => {
         const image = await fresh('countersign', round);
         return timed(async () => {
-          const ran = await site.cli(['sign', image, '--key', 'bench']);
+          const ran = await site.cli(['sign', image, '--key', 'bench', '--format', 'cosign']);
           if (ran.code !== 0) throw new Error(`countersign sign: ${ran.output}`);
         });
       };
