@@ -78,7 +78,13 @@ async function editTag(
 ): Promise<TrustEdit | null> {
   const { names, signer } = await signableRoles(loaded, keys, signing);
   const edit = rolesWithTag(loaded, names, { ...signing, entry }, session.clock());
-  return edit === null ? null : { ...edit, signer };
+  if (edit === null) return null;
+  if (signer === null) {
+    session.note(
+      `${loaded.gun} has no signers: signed by the repository's own key, not by ${signing.signer.name ?? 'this one'}; give it a role of its own with: countersign signer add`,
+    );
+  }
+  return { ...edit, signer };
 }
 
 /** What a tag is to be in some roles. */
