@@ -7,7 +7,7 @@ import type { Refused } from './outcome.ts';
 import { refusedByFailure } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
 import type { Resolved } from './pull.ts';
-import { judgePull, mayRead, resolveTag } from './pull.ts';
+import { judgePull, mayRead, resolveAndJudge, resolveTag } from './pull.ts';
 import type { Relayed } from './upstream.ts';
 
 /** What the decision API is asked: an image by tag or digest (the digest wins where both are named, T-06). */
@@ -32,13 +32,19 @@ export async function decideImage(gate: Gate, question: ImageQuestion): Promise<
   try {
     const forbidden = gate.authoriser.check(caller, action, repository);
     if (forbidden !== null) return forbidden;
-    const named = await meantBy(gate, question);
-    if (named.kind !== 'digest') return named;
-    const subject = { registry, repository, digest: named.digest, tag: named.tag, caller };
-    const decision =
-      action === 'pull'
-        ? await judgePull(gate, { ...subject, action })
-        : await gate.evaluator.judge({ ...subject, action });
+    const found = await resolveAndJudge(
+      gate,
+      question,
+      () => meantBy(gate, question),
+      ({ digest, tag }) => {
+        const subject = { registry, repository, digest, tag, caller };
+        return action === 'pull'
+          ? judgePull(gate, { ...subject, action })
+          : gate.evaluator.judge({ ...subject, action });
+      },
+    );
+    if (found.kind !== 'judged') return found;
+    const { decision } = found;
     return { kind: 'decided', decision, record: await gate.recording.record(decision, caller) };
   } catch (error) {
     gate.ports.log.warn({ repository, error }, 'decision failed');

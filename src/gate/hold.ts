@@ -3,6 +3,7 @@ import { CountersignError, messageOf } from '../lib/errors.ts';
 import { holdExpired, holdSuperseded, promoted, promotionIntended } from '../log/hold-events.ts';
 import { signatureAccepted, signatureOf } from '../log/signature-events.ts';
 import type { Digest } from '../oci/digest.ts';
+import { hexOf } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
@@ -38,6 +39,39 @@ export class Holds {
     if (trusted) await this.#warm(registry, repository, digest, caller);
     const holds = await this.#gate.ports.store.holds({ repository, digest, states: ['waiting'] });
     for (const hold of holds) await this.consider(registry, hold, caller);
+  }
+
+  /**
+   * A repository's trust data have changed, whichever way: verdicts on it are taken anew. Promotes what
+   * waits for what is signed now, where it is what the signed map says of the tag. Resolves once each
+   * promotion is durably intended and was tried. Throws nothing: what went wrong is tried again by the sweep.
+   */
+  async trustPublished(
+    registry: GateRegistry,
+    repository: Repository,
+    signed: readonly Digest[],
+    caller: Caller,
+  ): Promise<void> {
+    this.#gate.evaluator.verdicts.forgetRepository(repository);
+    try {
+      const digests = new Set([...signed, ...(await this.#waitingInMap(repository))]);
+      for (const digest of digests)
+        await this.signatureArrived(registry, repository, digest, caller);
+    } catch (error) {
+      const fields = { repository, error: messageOf(error) };
+      this.#gate.ports.log.warn(fields, 'could not look at what waits; will try again');
+    }
+  }
+
+  /** What waits under a tag that some role of the map says it is: a conflict may have ended, or a root come back. */
+  async #waitingInMap(repository: Repository): Promise<readonly Digest[]> {
+    const holds = await this.#gate.ports.store.holds({ repository, states: ['waiting'] });
+    if (holds.length === 0) return [];
+    const data = await this.#gate.ports.trustData(repository);
+    const roles = data?.current.ok === true ? [...data.current.value.tree.roles.values()] : [];
+    return holds.flatMap(({ tag, digest }) =>
+      roles.some(({ targets }) => targets.get(tag)?.sha256 === hexOf(digest)) ? [digest] : [],
+    );
   }
 
   /** Records whose signatures are there now, with who brought them; true where they suffice. The verdict is warm for the first pull. */

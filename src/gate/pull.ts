@@ -6,6 +6,7 @@ import { MEDIA } from '../oci/media-types.ts';
 import type { Repository } from '../oci/reference.ts';
 import { splitRepository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';
+import { askedBy } from '../policy/match.ts';
 import { readFallbackIndex } from '../trust/referrers/fallback-index.ts';
 import type { Caller } from './caller.ts';
 import type { EvidenceTag } from '../trust/evidence-tag.ts';
@@ -16,6 +17,7 @@ import type { PullOutcome, Refused } from './outcome.ts';
 import { refused, refusedBy, refusedByFailure, warningOf } from './outcome.ts';
 import type { GateRegistry } from './ports.ts';
 import { artifactRead, referrerRead } from './referrers.ts';
+import { hasMoved, signedTag } from './signed-tag.ts';
 import type { Relayed } from './upstream.ts';
 
 /** A request for a manifest, parsed: exactly one of `tag` and `digest`. */
@@ -40,11 +42,14 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
     if ('tag' in reference && claimed !== null)
       return await pullArtifact(gate, request, reference.tag, claimed);
 
-    const resolved = await resolve(gate, request);
-    if (resolved.kind !== 'digest') return resolved;
-    const { digest, tag } = resolved;
-
-    const decision = await judge(gate, request, digest, tag);
+    const found = await resolveAndJudge(
+      gate,
+      request,
+      () => resolve(gate, request),
+      ({ digest, tag }) => judge(gate, request, digest, tag),
+    );
+    if (found.kind !== 'judged') return found;
+    const { digest, decision } = found;
     if (decision.decision === 'deny' && (await lacking(gate, request, decision))) {
       return unknown(request, shortDigest(digest));
     }
@@ -74,7 +79,7 @@ export type Resolved = {
 };
 type Asked = Pick<PullRequest, 'registry' | 'repository' | 'caller'>;
 
-async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | PullOutcome> {
+async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | Refused | Relayed> {
   const { reference } = request;
   if ('tag' in reference) return resolveTag(gate, request, reference.tag);
   const answer = await mayRead(gate, request, reference.digest);
@@ -83,17 +88,60 @@ async function resolve(gate: Gate, request: PullRequest): Promise<Resolved | Pul
   return { kind: 'digest', digest: reference.digest, tag: null };
 }
 
-/** Turns a tag into a digest, once; a tag that is not there is refused, with what waits for it. */
+/**
+ * Turns a tag into a digest, once: by the signed map where the policy says so and it has the tag, else
+ * by the registry. A tag that is not there is refused, with what waits for it.
+ */
 export async function resolveTag(
   gate: Gate,
   asked: Asked,
   tag: string,
 ): Promise<Resolved | Refused | Relayed> {
   const { registry, repository, caller } = asked;
+  const signed = await signedTag(gate, { registry, repository, tag });
+  if (signed !== null) {
+    // The registry is not asked what the tag is, but whether this caller may read what is signed.
+    const read = await mayRead(gate, asked, signed);
+    if (read.kind === 'relay') return read;
+    if (read.kind === 'absent') return unknown(asked, `${tag} (${shortDigest(signed)})`);
+    return { kind: 'digest', digest: signed, tag };
+  }
   const answer = await gate.tags.resolve(registry, repository, tag, caller);
   if (answer.kind === 'relay') return answer;
-  if (answer.kind === 'absent') return (await held(gate, repository, tag)) ?? unknown(asked, tag);
+  if (answer.kind === 'absent') return (await held(gate, asked, tag)) ?? unknown(asked, tag);
   return { kind: 'digest', digest: answer.digest, tag };
+}
+
+/** A publish that comes between looking a tag up and judging it must not refuse it; one more each time must not keep a client for ever. */
+const TRIES = 3;
+
+/**
+ * Finds the digest that is meant, judges it, and does both anew where the signed map has moved on in
+ * between.
+ */
+export async function resolveAndJudge(
+  gate: Gate,
+  { registry, repository }: Asked,
+  find: () => Promise<Resolved | Refused | Relayed>,
+  take: (resolved: Resolved) => Promise<Decision> | Decision,
+): Promise<Judged | Refused | Relayed> {
+  for (let tries = 1; ; tries++) {
+    const resolved = await find();
+    if (resolved.kind !== 'digest') return resolved;
+    const { digest, tag } = resolved;
+    const decision = await take(resolved);
+    const final = decision.decision === 'allow' || tag === null || tries === TRIES;
+    if (final || !(await hasMoved(gate, { registry, repository, tag }, digest))) {
+      return { kind: 'judged', digest, decision };
+    }
+  }
+}
+
+/** A digest that was asked for, and the decision on it. */
+interface Judged {
+  readonly kind: 'judged';
+  readonly digest: Digest;
+  readonly decision: Decision;
 }
 
 /** Whether upstream lets the caller read a digest, for as long as the policy lets an old yes count. */
@@ -207,14 +255,25 @@ async function pullArtifact(
 }
 
 /** Tells a caller whose tag is not there yet that a push of it waits for a signature. */
-async function held(gate: Gate, repository: Repository, tag: string): Promise<Refused | null> {
+async function held(gate: Gate, asked: Asked, tag: string): Promise<Refused | null> {
+  const { repository } = asked;
   const [hold] = await gate.ports.store.holds({ repository, tag, states: ['waiting'] });
   if (hold === undefined) return null;
   const name = `${repository}:${tag}`;
   return refused(
     'MANIFEST_UNKNOWN',
-    `${name} (${shortDigest(hold.digest)}) is held until it is signed as its policy asks: countersign sign ${name}`,
+    `${name} (${shortDigest(hold.digest)}) is held until it is signed as its policy asks: ${asksDct(gate, asked) ? DOCKER_SIGNS : `countersign sign ${name}`}`,
   );
+}
+
+/** What docker's own command does with what is held: without `--local` it signs what was signed before. */
+export const DOCKER_SIGNS =
+  'docker trust sign --local (without --local it signs the old digest again)';
+
+/** True where trust data can be what a held push waits for. */
+export function asksDct(gate: Gate, { registry, repository }: Omit<Asked, 'caller'>): boolean {
+  const governing = gate.evaluator.govern(registry, repository);
+  return governing !== null && askedBy(governing).formats.includes('dct');
 }
 
 function unknown({ repository }: Asked, reference: string): Refused {

@@ -7,7 +7,7 @@ import { give } from './give.ts';
 import type { Holds } from './hold.ts';
 import type { Refused } from './outcome.ts';
 import { refused, refusedBy, warningOf } from './outcome.ts';
-import { mayRead } from './pull.ts';
+import { DOCKER_SIGNS, asksDct, mayRead } from './pull.ts';
 import type { Relayed } from './upstream.ts';
 
 /**
@@ -100,6 +100,7 @@ async function hold(
     { kind: 'event', event: held(waiting) },
   ]);
   const name = `${waiting.repository}:${waiting.tag}`;
-  const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}`;
+  const docker = asksDct(gate, pushed) ? `; ${DOCKER_SIGNS}` : '';
+  const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}${docker}`;
   return { ...outcome, held: true, warning };
 }

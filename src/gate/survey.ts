@@ -4,6 +4,7 @@ import type { CountersignError } from '../lib/errors.ts';
 import { SingleFlight } from '../lib/single-flight.ts';
 import { shortDigest } from '../oci/digest.ts';
 import { decide } from '../policy/decide.ts';
+import { askedBy } from '../policy/match.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { ImageQuestion } from './decide-image.ts';
 import { meantBy } from './decide-image.ts';
@@ -74,11 +75,16 @@ export class Survey {
       const { digest, tag } = named;
       const basis = `${ports.policyRevision()}.${ports.trust.revision()}`;
       const asked = { registry, repository, digest, tag, action: 'pull', caller } as const;
+      // What the map says of a tag is told with the tag.
+      const governing = this.#gate.evaluator.govern(registry, repository);
+      const bound = tag !== null && governing !== null && askedBy(governing).bindsTag;
       const look = await this.#look(asked, `${basis}\n${survey ?? randomUUID()}`);
       if ('kind' in look) return look;
-      // No format finds evidence by tag: a tag is judged by what was found for its digest.
+      // Else a tag is judged by what was found for its digest.
       const decision =
-        tag === null ? await judgePull(this.#gate, asked) : this.#decide(asked, look.findings);
+        tag === null || bound
+          ? await judgePull(this.#gate, asked)
+          : this.#decide(asked, look.findings);
       return typeof look.content === 'number'
         ? { kind: 'surveyed', decision, contains: look.content, basis }
         : { kind: 'surveyed', decision: unservable(decision, look.content), contains: 0, basis };

@@ -40,14 +40,21 @@ export class VerdictCache {
   // A subject that is pushed out takes its verdicts with it: what could not be forgotten is not kept.
   readonly #bySubject = new LRUCache<string, Set<string>>({
     max: 60_000,
-    dispose: (keys) => {
+    dispose: (keys, subject) => {
+      const repository = subject.slice(0, subject.indexOf('\n'));
+      const subjects = this.#subjectsOf.get(repository);
+      subjects?.delete(subject);
+      if (subjects?.size === 0) this.#subjectsOf.delete(repository);
       for (const key of keys) {
         this.#forAll.delete(key);
         this.#forOne.delete(key);
       }
     },
   });
+  /** The subjects that are remembered of each repository: as many as are above. */
+  readonly #subjectsOf = new Map<string, Set<string>>();
   readonly #epochs = new Epochs();
+  readonly #repositories = new Epochs();
   readonly #now: Clock;
 
   constructor(now: Clock) {
@@ -70,7 +77,9 @@ export class VerdictCache {
 
   /** To be taken before evidence is read, and given to {@link set}: what was forgotten meanwhile is not kept. */
   epoch(key: Pick<VerdictKey, 'repository' | 'digest'>): number {
-    return this.#epochs.of(subjectText(key.repository, key.digest));
+    // Neither ever goes back, so the sum stays while both do.
+    const { repository, digest } = key;
+    return this.#epochs.of(subjectText(repository, digest)) + this.#repositories.of(repository);
   }
 
   /**
@@ -79,7 +88,7 @@ export class VerdictCache {
    */
   set(key: VerdictKey, decision: Decision, epoch: number, end = Infinity): void {
     const subject = subjectText(key.repository, key.digest);
-    if (standsOnTrouble(decision) || epoch !== this.#epochs.of(subject)) return;
+    if (standsOnTrouble(decision) || epoch !== this.epoch(key)) return;
     const shared = holdsForAll(decision);
     const ttl = decision.decision === 'allow' ? ALLOW_TTL : DENY_TTL;
     const usableUntil = Math.min(
@@ -93,6 +102,8 @@ export class VerdictCache {
     if (keys === undefined || keys.size >= OF_SUBJECT) {
       keys = new Set();
       this.#bySubject.set(subject, keys);
+      const subjects = this.#subjectsOf.get(key.repository) ?? new Set();
+      this.#subjectsOf.set(key.repository, subjects.add(subject));
     }
     keys.add(text);
     (shared ? this.#forAll : this.#forOne).set(text, { decision, usableUntil });
@@ -103,6 +114,12 @@ export class VerdictCache {
     const subject = subjectText(repository, digest);
     this.#epochs.next(subject);
     this.#bySubject.delete(subject);
+  }
+
+  /** Drops all verdicts on a repository, those on the way included: its trust data changed. */
+  forgetRepository(repository: Repository): void {
+    this.#repositories.next(repository);
+    for (const subject of this.#subjectsOf.get(repository) ?? []) this.#bySubject.delete(subject);
   }
 }
 

@@ -91,11 +91,15 @@ export interface Asked {
   readonly signedTags: boolean;
 }
 
-/** The evidence that the policies which look (`mode` is not off) ask for. */
-export function askedBy(governing: Governing): Asked {
-  const policies = [governing, ...governing.floors]
+/** The policies whose mode is not off. */
+const looking = (governing: Governing): readonly Policy[] =>
+  [governing, ...governing.floors]
     .map((judging) => judging.policy)
     .filter((policy) => policy.mode !== 'off');
+
+/** The evidence that the policies which look (`mode` is not off) ask for. */
+export function askedBy(governing: Governing): Asked {
+  const policies = looking(governing);
   const rules = policies.flatMap((policy) => policy.require);
   return {
     formats: [...new Set(rules.flatMap((rule) => rule.formats))],
@@ -124,6 +128,19 @@ export function askedOf(
       asked.authorities.includes(name),
     ),
   };
+}
+
+/** Those who say what a tag is where the signed map is asked, in the order in which the policies name them. */
+export function mapAuthorities(
+  governing: Governing,
+  authorities: readonly Authority[],
+): readonly Authority[] {
+  const rules = looking(governing)
+    .flatMap((policy) => policy.require)
+    .filter((rule) => rule.formats.includes('dct'));
+  const names = new Set(rules.flatMap((rule) => rule.by));
+  const known = [...authorities, REPOSITORY];
+  return [...names].flatMap((name) => known.find((authority) => authority.name === name) ?? []);
 }
 
 /** True for a decision taken without evidence that no evidence can change: none is worth looking for. */
