@@ -51,7 +51,7 @@ export async function startNotaryServer(
   mkdirSync(folder, { recursive: true });
   const authority = options.authority ?? makeAuthority();
   for (const [name, text] of Object.entries({ ...authority.server, ca: authority.ca })) {
-    writeFileSync(join(folder, `${name}.pem`), text);
+    writeFileSync(join(folder, `${name}.pem`), text, { mode: 0o600 });
   }
   const { keyAlgorithm = 'ecdsa' } = options;
   const databases = await makeDatabases(options);
