@@ -8,10 +8,12 @@ const DIGEST_TO_TAG = 'cannot use a digest reference for IMAGE:TAG';
 export function parseImageArgument(text: string): Reference {
   const parsed = parseReference(text);
   if (parsed.ok) return parsed.value;
-  if (/^[A-Za-z0-9._/-]+(?::[\w.-]+)?$/.test(text) && /[A-Z]/.test(text.split(':', 1)[0] ?? '')) {
-    const name = text.split(':', 1)[0] ?? '';
-    const path = name.includes('/') ? name : `library/${name}`;
-    throw new TrustFailure(`invalid reference format: repository name (${path}) must be lowercase`);
+  const [host = '', ...path] = text.replace(/:[\w.-]*$/, '').split('/');
+  // Docker takes the first part for a host where it looks like one.
+  const named = path.length > 0 && /[.:A-Z]|^localhost$/.test(host);
+  const name = named ? path.join('/') : `library/${host}`;
+  if (/^[A-Za-z0-9._/-]+$/.test(name) && /[A-Z]/.test(name)) {
+    throw new TrustFailure(`invalid reference format: repository name (${name}) must be lowercase`);
   }
   throw new TrustFailure('invalid reference format');
 }

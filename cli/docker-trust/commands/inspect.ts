@@ -16,7 +16,7 @@ export const inspect: TrustCommand = {
     if (isSet(parsed, 'pretty')) {
       for (const [at, name] of names.entries()) {
         const report = await look(session, name);
-        talk.out(`${dockerPretty(name, report)}${at === names.length - 1 ? '' : '\n'}`);
+        talk.out(`${dockerPretty(name, report)}${at === names.length - 1 ? '' : '\n\n'}`);
       }
       return;
     }

@@ -1,5 +1,5 @@
-import { existsSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { generateKey } from '../../../src/keys/generate.ts';
 import { notaryKeyId } from '../../../src/keys/notary-key-id.ts';
 import { encodePem } from '../../../src/keys/pem.ts';
@@ -16,12 +16,12 @@ export const keyGenerate: TrustCommand = {
   flags: { dir: { kind: 'one' } },
   async run({ talk, dockerConfig, passphrases }, { rest, values }) {
     const [name = ''] = rest;
-    const folder = resolve(values.get('dir')?.[0] ?? '.');
+    const folder = values.get('dir')?.[0] ?? process.cwd();
     checkKeyName(name);
     if (!existsSync(folder)) {
       throw new TrustFailure(`public key path does not exist: "${folder}"`);
     }
-    const file = join(realpathSync(folder), `${name}.pub`);
+    const file = join(folder, `${name}.pub`);
     if (existsSync(file)) throw new TrustFailure(`public key file already exists: "${file}"`);
     talk.out(`Generating key for ${name}...\n`);
     const key = await generateKey('ecdsa-p256');
