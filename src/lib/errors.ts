@@ -192,6 +192,18 @@ export const ERRORS = {
     'UNSUPPORTED',
     'A passphrase is needed and there is no terminal to ask on.',
   ),
+  MASTER_KEY_INVALID: row(
+    500,
+    2,
+    'UNAVAILABLE',
+    'The master key is not 32 bytes in base64, or its file cannot be read.',
+  ),
+  MASTER_KEY_WRONG: row(
+    503,
+    3,
+    'UNAVAILABLE',
+    'The master key is not the one that the server keys are sealed under.',
+  ),
   // Notary v1 metadata
   TRUST_DATA_INVALID: row(
     400,
@@ -231,6 +243,12 @@ export const ERRORS = {
   CONFIG_INVALID: row(400, 2, 'UNSUPPORTED', 'The configuration does not load.'),
   USAGE: row(400, 2, 'UNSUPPORTED', 'The command was used wrongly.'),
   SOURCE_INVALID: row(400, 2, 'UNSUPPORTED', 'An image source cannot be read or is damaged.'),
+  IMPORT_UNREADABLE: row(
+    400,
+    3,
+    'UNSUPPORTED',
+    "Another trust server's database, dump or answers could not be read.",
+  ),
   AMBIGUOUS: row(409, 2, 'UNSUPPORTED', 'A tag means several digests; name one with @sha256:….'),
   NOT_SIGNED_YET: row(409, 1, 'UNSUPPORTED', 'Nothing waits there to be signed.'),
 } as const satisfies Record<string, ErrorRow>;

@@ -20,6 +20,11 @@ export const EVENT_TYPES = {
     'policy-rejected',
     'key-registered',
     'recovered',
+    'trust-published',
+    'trust-deleted',
+    'trust-reset',
+    'master-key-rotated',
+    'trust-imported',
   ],
 } as const;
 

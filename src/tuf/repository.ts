@@ -21,6 +21,11 @@ export interface RepositoryFiles {
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** The newest version of each role that was ever accepted; lower ones are refused. */
   readonly seen: ReadonlyMap<string, number>;
+  /**
+   * `any`: a timestamp that has expired will do, and its end does not bound the result. For who makes
+   * the timestamps himself: they say nothing to him, and at rest nobody renews them.
+   */
+  readonly timestampExpiry?: 'required' | 'any';
 }
 
 /** A repository whose parts are signed, fresh, and belong together. */
@@ -70,7 +75,8 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
       unreadable.set(name, role.refusal);
     }
   }
-  const parts = [root, timestamp.value, snapshot.value, ...roles.values()];
+  const stamped = given.timestampExpiry === 'any' ? [] : [timestamp.value];
+  const parts = [root, ...stamped, snapshot.value, ...roles.values()];
   const ends = [...parts.map((part) => part.expires), rootCertificateExpiry(root) ?? root.expires];
   return ok({
     gun,
@@ -95,7 +101,7 @@ function checkRoot({ root, gun, now, seen }: RepositoryFiles): Result<true> {
 }
 
 function verifyListed(
-  { root, files, seen, now }: RepositoryFiles,
+  { root, files, seen, now, timestampExpiry }: RepositoryFiles,
   role: 'timestamp' | 'snapshot',
   above: Listing | null,
 ): Result<Listing> {
@@ -103,7 +109,8 @@ function verifyListed(
   if (bytes === undefined) return invalid(`${role} trust data unavailable`);
   const listed = above === null ? ok(true) : checkListed(above, role, bytes);
   if (!listed.ok) return listed;
-  const listing = verifyListing(bytes, role, root.roles[role], now);
+  const anyDate = role === 'timestamp' && timestampExpiry === 'any';
+  const listing = verifyListing(bytes, role, root.roles[role], anyDate ? null : now);
   if (!listing.ok) return listing;
   const version = checkVersion(listing.value, seen.get(role) ?? 1);
   return version.ok ? listing : version;

@@ -1,6 +1,7 @@
 import type { Refusal, Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { Envelope } from './envelope.ts';
+import type { TufKey } from './public-key.ts';
 import { parentOf } from './role-name.ts';
 import type { Root } from './root.ts';
 import { checkExpiry } from './signed-fields.ts';
@@ -14,6 +15,8 @@ export interface TrustedTargets extends Targets {
   readonly name: string;
   /** Prefixes, already cut down to what its parents may speak for. */
   readonly paths: readonly string[];
+  /** The keys that validly signed it, by the id of the key itself. */
+  readonly signers: ReadonlyMap<string, TufKey>;
 }
 
 /** The verified targets roles of a repository. */
@@ -48,7 +51,9 @@ export function verifyTargets(
   const targets = parseTargets(envelope, name);
   if (!targets.ok) return targets;
   const fresh = now === null ? ok(true) : checkExpiry(targets.value, name, now);
-  return fresh.ok ? ok({ ...targets.value, name, paths: delegation.value.paths }) : fresh;
+  if (!fresh.ok) return fresh;
+  const { paths } = delegation.value;
+  return ok({ ...targets.value, name, paths, signers: signed.value });
 }
 
 function delegationOf(

@@ -29,10 +29,17 @@ export function signersOf(envelope: Envelope, role: SigningRole): ReadonlyMap<st
   return signers;
 }
 
-/** Checks that enough keys of the role have signed (TUF 4.2.1.2, dct-protocol 3.5), as {@link signersOf} counts them. */
-export function verifyThreshold(envelope: Envelope, role: SigningRole): Result<true> {
+/**
+ * Checks that enough keys of the role have signed (TUF 4.2.1.2, dct-protocol 3.5), as {@link signersOf}
+ * counts them; gives them.
+ */
+export function verifyThreshold(
+  envelope: Envelope,
+  role: SigningRole,
+): Result<ReadonlyMap<string, TufKey>> {
   if (envelope.signatures.length === 0) return invalid('tuf: data has no signatures');
+  const signers = signersOf(envelope, role);
   // Parsers accept no threshold below 1; a role from elsewhere must not verify by nobody either (T-15).
-  if (role.threshold >= 1 && signersOf(envelope, role).size >= role.threshold) return ok(true);
+  if (role.threshold >= 1 && signers.size >= role.threshold) return ok(signers);
   return invalid(`valid signatures did not meet threshold for ${role.name}`);
 }

@@ -16,15 +16,19 @@ export type UpdateRefusal =
   | { readonly code: 'INVALID_UPDATE'; readonly detail: UpdateFault };
 
 /** A step of the validation: what it found, or why the upload is refused. */
-export type Step<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly refusal: UpdateRefusal };
+export type Step<T> = { readonly ok: true; readonly value: T } | Refused;
+
+/** The end of the validation. */
+export interface Refused {
+  readonly ok: false;
+  readonly refusal: UpdateRefusal;
+}
 
 /** Clients read 1024 bytes of an error body; the message leaves room for the rest of it. */
 const MAX_MESSAGE = 512;
 
 /** Refuses with INVALID_UPDATE and the fault that clients print. */
-export function fault(name: FaultName, message: string, missing?: string): Step<never> {
+export function fault(name: FaultName, message: string, missing?: string): Refused {
   const Msg = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
   const Error = missing === undefined ? { Msg } : { Missing: missing, Msg };
   return { ok: false, refusal: { code: 'INVALID_UPDATE', detail: { Name: name, Error } } };

@@ -35,6 +35,8 @@ export interface UpdateRequest {
 export interface AcceptedUpdate {
   /** The uploaded files, to be stored byte for byte. */
   readonly files: readonly (UploadPart & { readonly version: number })[];
+  /** The uploaded targets roles as they were verified. */
+  readonly targets: ReadonlyMap<string, TrustedTargets>;
   /** What the server has to make and store with them; `null` where nothing was uploaded. */
   readonly server: ServerPlan | null;
   /** The root that the repository has from now on. */
@@ -53,7 +55,8 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
   if (!root.ok) return root;
   const targets = checkTargets(request, root.value, parts.value);
   if (!targets.ok) return targets;
-  if (parts.value.size === 0) return step({ files: [], server: null, root: root.value });
+  if (parts.value.size === 0)
+    return step({ files: [], targets: new Map(), server: null, root: root.value });
   const snapshot = parts.value.get('snapshot');
   if (snapshot !== undefined) {
     const checked = checkSnapshot(request, root.value, snapshot, parts.value);
@@ -72,7 +75,8 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
     version,
     bytes,
   }));
-  return step({ files, server: server.value, root: root.value });
+  const uploaded = [...targets.value].filter(([role]) => parts.value.has(role));
+  return step({ files, targets: new Map(uploaded), server: server.value, root: root.value });
 }
 
 /** Steps 1 to 3: the stored root, and the one that may follow it. */
@@ -149,6 +153,8 @@ function checkSnapshot(
     if (role === 'snapshot' || role === 'timestamp') continue;
     // A delegation that was removed is still stored, and no longer listed.
     if (!parts.has(role) && !listing.value.meta.has(role)) continue;
+    // Made for a state that another publish has replaced: that it is not newer is said at the end.
+    if (!parts.has(role) && uploaded.version <= (stored.get('snapshot')?.version ?? 0)) continue;
     const listed = checkListed(listing.value, role, bytes);
     if (!listed.ok) return fault('ErrBadSnapshot', listed.refusal.message);
   }

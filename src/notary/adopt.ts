@@ -1,0 +1,39 @@
+import type { Repository } from '../oci/reference.ts';
+import type { TrustWrite } from '../store/trust-data.ts';
+import type { Listing } from '../tuf/listing.ts';
+import type { Root } from '../tuf/root.ts';
+import type { TargetsTree } from '../tuf/targets-tree.ts';
+import { entriesOf } from './entries.ts';
+
+/** A repository whose newest files were verified, from the root that it is to be held to. */
+export interface AdoptedRepository {
+  readonly root: Root;
+  readonly snapshot: Listing;
+  readonly timestamp: Listing;
+  readonly tree: TargetsTree;
+}
+
+/**
+ * The writes that hold a repository to its present root and versions and put on record who signed what
+ * in it: for files that came otherwise than by a publish, an import or an administrator's reset.
+ */
+export function adoptionOf(
+  repository: Repository,
+  { root, snapshot, timestamp, tree }: AdoptedRepository,
+): readonly TrustWrite[] {
+  const roles = [...tree.roles.values()];
+  const seen = new Map([
+    ['root', root.version],
+    ['snapshot', snapshot.version],
+    ['timestamp', timestamp.version],
+    ...roles.map(({ name, version }): [string, number] => [name, version]),
+  ]);
+  return [
+    { kind: 'trust-pin', repository, pin: { root: root.envelope.bytes, seen } },
+    {
+      kind: 'trust-entries',
+      repository,
+      entries: roles.flatMap((role) => entriesOf(role)),
+    },
+  ];
+}

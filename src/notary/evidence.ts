@@ -1,0 +1,93 @@
+import type { Result } from '../lib/result.ts';
+import { refuse } from '../lib/result.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Store } from '../store/store.ts';
+import type { TrustPin } from '../store/trust-data.ts';
+import type { TrustData } from '../trust/dct/trust-data.ts';
+import type { TrustedRepository } from '../tuf/repository.ts';
+import { verifyRepository } from '../tuf/repository.ts';
+import { followRoots } from '../tuf/root-trust.ts';
+import type { Root } from '../tuf/root.ts';
+import type { RepositoryState } from './repository-state.ts';
+import { currentFile, readRoot } from './repository-state.ts';
+
+/** Roots that are followed from the pinned one to the newest. */
+const ROOTS = 256;
+const ASK = 'an administrator who expects that accepts it by a recorded reset';
+
+/**
+ * Verifies what a repository says now: from the pinned root to the newest one, then from the timestamp
+ * down, none of it older than what was seen. That the timestamp is the server's own is why its date
+ * says nothing here. For one caller at a time. Rejects as the store does.
+ */
+export async function verifyPinned(
+  store: Store,
+  repository: Repository,
+  state: RepositoryState,
+  pin: TrustPin | null,
+  now: Date,
+): Promise<Result<TrustedRepository>> {
+  if (pin === null)
+    return refuse('TRUST_DATA_INVALID', `no root is pinned for ${repository}; ${ASK}`);
+  const root = await followPin(store, repository, state, pin, now);
+  if (!root.ok) return root;
+  const files = new Map<string, Uint8Array>();
+  for (const role of state.files.keys()) {
+    const file = await currentFile(store, repository, state, role);
+    if (file !== null) files.set(role, file.bytes);
+  }
+  const given = { gun: repository, now, root: root.value, files, seen: pin.seen };
+  const verified = verifyRepository({ ...given, timestampExpiry: 'any' });
+  if (verified.ok || verified.refusal.code !== 'TRUST_DATA_ROLLBACK') return verified;
+  return refuse(
+    'TRUST_DATA_ROLLBACK',
+    `trust data of ${repository} are older than what was published before (${verified.refusal.message}); ${ASK}`,
+  );
+}
+
+async function followPin(
+  store: Store,
+  repository: Repository,
+  state: RepositoryState,
+  pin: TrustPin,
+  now: Date,
+): Promise<Result<Root>> {
+  const pinned = readRoot(pin.root);
+  const newest = await currentFile(store, repository, state, 'root');
+  if (pinned === null || newest === null)
+    return refuse('TRUST_DATA_INVALID', `the root of ${repository} cannot be read`);
+  const context = { gun: repository, now };
+  if (Buffer.from(pin.root).equals(newest.bytes)) return followRoots(pinned, [], context);
+  const other = (why: string): Result<never> =>
+    refuse(
+      'TRUST_DATA_INVALID',
+      `the root of ${repository} is not the pinned one and does not follow from it (${why}); ${ASK}`,
+    );
+  const steps = newest.version - pinned.version;
+  if (steps < 1 || steps > ROOTS) return other(`version ${newest.version} after ${pinned.version}`);
+  const later: Uint8Array[] = [];
+  for (let version = pinned.version + 1; version <= newest.version; version++) {
+    const file = await store.trustFile(repository, 'root', { version });
+    if (file === null) return other(`version ${version} is missing`);
+    later.push(file.bytes);
+  }
+  const followed = followRoots(pinned, later, context);
+  return followed.ok ? followed : other(followed.refusal.message);
+}
+
+/** Trust data with the questions to the record. */
+export function trustDataOf(
+  store: Store,
+  repository: Repository,
+  current: Result<TrustedRepository>,
+): TrustData {
+  return {
+    current,
+    entriesOf: (digest) => store.trustEntries(repository, digest),
+    async publishedAt(role, tag, digest) {
+      const entries = await store.trustEntries(repository, digest, { role, tag });
+      const times = entries.map(({ publishedAt }) => publishedAt);
+      return times.length === 0 ? null : Math.min(...times);
+    },
+  };
+}
