@@ -122,7 +122,7 @@ function foundFor(missing: Missing, rule: CountedRule, shown: number, hints: boo
   const failed = findings.filter((finding) => finding.status === 'invalid');
   // Trust data that cannot be believed are one thing with one reason, which says what to do.
   const data = failed.find((finding) => finding.format === 'dct');
-  if (data !== undefined) return `trust data: ${plain(data.reason, shown > 2 ? 80 : 40)}`;
+  if (data !== undefined) return `trust data: ${plain(data.reason, shown > 2 ? 100 : 34 * shown)}`;
   const invalid = failed.length;
   return invalid === 0 ? 'found none' : `found ${invalid} that did not verify`;
 }

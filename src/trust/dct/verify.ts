@@ -71,7 +71,9 @@ async function findIn(
       );
     }
   }
-  const once = onceSigned(stored, found, trusted, authorities);
+  // What a role said once counts for as long as the role itself can be believed.
+  const heard = authorities.filter(({ name }) => !mutes.some((mute) => mute.authority === name));
+  const once = onceSigned(stored, found, trusted, heard);
   found.push(...once.map((one) => pastFinding(one, repository, common)));
   found.push(...mutes.map(({ authority, reason }) => finding('invalid', reason, { authority })));
   return found.length > 0 ? found : [finding('absent', 'no signed tag is this digest')];

@@ -1,3 +1,4 @@
+import type { Refusal } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { algorithmOf, digestOf, hexOf } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
@@ -72,8 +73,7 @@ function hearNamed(repository: TrustedRepository, { name, keys }: Authority): He
   for (const role of rolesOf(name, repository)) {
     const refusal = tree.unreadable.get(role);
     const file = tree.roles.get(role);
-    if (refusal !== undefined)
-      mutes.push({ authority: name, reason: `${role}: ${refusal.message}` });
+    if (refusal !== undefined) mutes.push({ authority: name, reason: about(role, refusal) });
     if (file === undefined) continue;
     const signers = signersIn(repository, file);
     const own = keys.filter((key) => signers.ids.has(key.id));
@@ -105,7 +105,7 @@ function hearRepository(repository: TrustedRepository): Heard {
   const refusal = tree.unreadable.get(RELEASES);
   // What releases would have said of a tag is not known, so nobody's word on any tag is.
   if (refusal !== undefined) {
-    return { voices: [], mutes: [{ authority, reason: `${RELEASES}: ${refusal.message}` }] };
+    return { voices: [], mutes: [{ authority, reason: about(RELEASES, refusal) }] };
   }
   const above = [...signersOf(root.envelope, root.roles.root).keys()];
   const voices: Voice[] = [];
@@ -132,6 +132,11 @@ function hearRepository(repository: TrustedRepository): Heard {
     above.push(...signers.ids);
   }
   return { voices, mutes: [] };
+}
+
+/** Notary's words mostly name the role. */
+function about(role: string, { message }: Refusal): string {
+  return message.includes(role) ? message : `${role}: ${message}`;
 }
 
 interface Signers {
