@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { generateKey } from '../../src/keys/generate.ts';
-import type { KeyStore } from '../../src/keys/key-store.ts';
+import type { KeyStore, StoredKey } from '../../src/keys/key-store.ts';
 import { keyStore, labelOf } from '../../src/keys/key-store.ts';
 import { notaryKeyId } from '../../src/keys/notary-key-id.ts';
 import { createFile, makePrivateFolder, removeFile } from '../../src/keys/private-file.ts';
@@ -233,6 +233,57 @@ describe('keyStore', () => {
     expect((await store.list()).map((stored) => stored.name)).toEqual(['alice', 'bob', 'carol']);
     for (let n = 0; n < 1000; n++) put(n.toString(16).padStart(64, '0'), '');
     await expect(store.list()).rejects.toEqual(failure('TOO_LARGE'));
+  });
+
+  it("keeps a repository's own keys as docker does: role and repository in the file, many of one role", async () => {
+    const root = await generateKey('ecdsa-p256');
+    await store.addForRepository(root, { role: 'root', gun: null }, PASSPHRASE);
+    const guns = ['registry.example.com:5000/team/a', 'registry.example.com:5000/team/b'];
+    for (const gun of guns) {
+      const key = await generateKey('ecdsa-p256');
+      await store.addForRepository(key, { role: 'targets', gun }, PASSPHRASE);
+    }
+    const listed = (await store.list()).map(({ name, gun }) => `${name} ${gun}`);
+    expect(new Set(listed)).toEqual(new Set(['root null', ...guns.map((gun) => `targets ${gun}`)]));
+    const stored = await store.byId(notaryKeyId(root.publicKey));
+    expect(readFileSync(stored?.path ?? '', 'utf8')).toMatch(
+      /^-----BEGIN ENCRYPTED PRIVATE KEY-----\nrole: root\n\n/,
+    );
+    expect(statSync(stored?.path ?? '').mode & 0o777).toBe(0o600);
+    const opened = await store.open(stored as StoredKey, answer);
+    expect(opened.publicKey.id).toBe(root.publicKey.id);
+    expect(await store.byId('0'.repeat(64))).toBeNull();
+    const again = store.addForRepository(root, { role: 'root', gun: null }, PASSPHRASE);
+    await expect(again).rejects.toEqual(failure('KEY_EXISTS'));
+  });
+
+  it("asks for a repository's own keys in docker's words", async () => {
+    const asked: string[] = [];
+    const ask = (request: { readonly subject: string }): Promise<string> => {
+      asked.push(request.subject);
+      return answer();
+    };
+    const gun = 'registry.example.com/a';
+    const [root, targets, alice] = [
+      await generateKey('ecdsa-p256'),
+      await generateKey('ecdsa-p256'),
+      await generateKey('ecdsa-p256'),
+    ];
+    await store.open(
+      await store.addForRepository(root, { role: 'root', gun: null }, PASSPHRASE),
+      ask,
+    );
+    await store.open(
+      await store.addForRepository(targets, { role: 'targets', gun }, PASSPHRASE),
+      ask,
+    );
+    await store.open(await store.add(alice, 'alice', PASSPHRASE), ask);
+    const front = ({ publicKey }: typeof root): string => notaryKeyId(publicKey).slice(0, 7);
+    expect(asked).toEqual([
+      `root key with ID ${front(root)}`,
+      `repository key with ID ${front(targets)}`,
+      'key alice',
+    ]);
   });
 
   it('says so where the store is no folder', async () => {

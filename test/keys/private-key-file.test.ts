@@ -248,6 +248,30 @@ describe('files that are refused', () => {
   });
 });
 
+describe('any file', () => {
+  it('is read as a key file or refused, whatever its lines say', () => {
+    const line = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        '-----BEGIN ENCRYPTED PRIVATE KEY-----',
+        '-----END ENCRYPTED PRIVATE KEY-----',
+        'role: root',
+        'role: ../../x',
+        'gun: registry.example.com/a',
+        '',
+        'AAAA',
+      ),
+    );
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
+        const read = parsePrivateKeyFile(Buffer.from(lines.join('\n')));
+        if (read.ok) expect(read.value.block.bytes.length).toBeGreaterThan(0);
+        else expect(read.refusal.code).toMatch(/^(?:KEY_INVALID|TOO_LARGE)$/);
+      }),
+    );
+  });
+});
+
 describe('the work that a file may ask for', () => {
   const sequence = (...parts: readonly Uint8Array[]): Buffer =>
     encodeElement(TAG.sequence, ...parts);

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { generateKey } from '../../src/keys/generate.ts';
@@ -85,6 +85,24 @@ describe('openSigner', () => {
       await store.add(b, 'bob', PASSPHRASE);
       const signer = await resolveSigner({ key: 'bob', dockerConfig, passphrase });
       expect(signer.publicKey.id).toBe(b.publicKey.id);
+      expect(signer.name).toBe('bob');
+    });
+
+    it('names a file by its role line, else by its name, where that can name a signer', async () => {
+      const key = await generateKey('ed25519');
+      const folder = join(dockerConfig, 'files');
+      mkdirSync(folder, { recursive: true });
+      const named = async (file: string, text: string): Promise<string | null> => {
+        const path = join(folder, file);
+        writeFileSync(path, text, { mode: 0o600 });
+        return (await resolveSigner({ key: path, dockerConfig, passphrase })).name;
+      };
+      const role = (name: string): Promise<string> => dockerKeyFile(key, name, PASSPHRASE);
+      expect(await named('anything.key', await role('alice'))).toBe('alice');
+      expect(await named('carol.key', await role('root'))).toBe('carol');
+      expect(await named('bot.pem', pkcs8KeyFile(key))).toBe('bot');
+      expect(await named('Not A Name.pem', pkcs8KeyFile(key))).toBeNull();
+      expect(await named('releases.pem', await role('../x'))).toBeNull();
     });
 
     it("takes the only signing key; a repository's own keys do not count", async () => {
