@@ -339,9 +339,7 @@ describe('trust data that cannot be believed', () => {
   it('count for nothing where the root was replaced under the pin', async () => {
     await begin(roles());
     await map.beginAgain({ roles: roles() });
-    expect(await verdict(GOOD)).toMatch(
-      /^deny NOT_TRUSTED trust data: could not rotate trust to a new trust/,
-    );
+    expect(await verdict(GOOD)).toMatch(/^deny NOT_TRUSTED trust data: could not rotate trust/);
     expect(await verdict(GOOD, { by: [OWNERS] })).toMatch(/^deny NOT_TRUSTED/);
   });
 
