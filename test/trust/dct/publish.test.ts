@@ -12,9 +12,11 @@ import { initialise } from '../../../src/trust/dct/initialise.ts';
 import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
+import { makeKey } from '../../../src/trust/dct/repository-keys.ts';
 import { rotateRoot, rotateServerKey } from '../../../src/trust/dct/rotate.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
+import { submit } from '../../../src/trust/dct/submit.ts';
 import { addSigner, removeSigner } from '../../../src/trust/dct/signers.ts';
 import { buildRoot } from '../../../src/tuf/build-files.ts';
 import { lookUpTag } from '../../../src/tuf/lookup.ts';
@@ -317,6 +319,35 @@ for (const kind of TRUST_SERVERS) {
       });
       // No key is made for nothing.
       expect(await sleeper.keys.list()).toEqual([]);
+    });
+
+    it(`where this machine holds the snapshot key it signs snapshots, until it hands that to the server`, async () => {
+      const owner = machine();
+      const name = gun('client-snapshot');
+      const alice = await storedSigner(owner, 'alice');
+      const one = { gun: name, tag: '1', ...content('1'), signer: alice };
+      await signTag(owner, one);
+      const begun = await trusted(owner, name);
+      const { signer } = await makeKey(owner, { role: 'snapshot', gun: name });
+      const key = tufKeyOf(signer.publicKey);
+      const { roles } = begun.repository.root;
+      const snapshot = { name: 'snapshot', keys: new Map([[key.id, key]]), threshold: 1 };
+      const root = { roles: { ...roles, snapshot }, alsoBy: [] };
+      const keys = heldKeys(owner.keys, owner.open);
+      expect(await submit(owner, keys, begun, { roles: [], root })).toBe('stored');
+      expect(await signTag(owner, { ...one, tag: '2' })).toBe(true);
+      const { repository } = await trusted(machine(), name);
+      expect(repository.snapshot.envelope.signatures.map(({ keyid }) => keyid)).toEqual([key.id]);
+      expect(await tagOf(machine(), name, '2')).toBe(content('1').digest);
+
+      // Elsewhere the signer's key is not enough, and the server says why.
+      const elsewhere = machine();
+      await expect(signTag(elsewhere, { ...one, tag: '3' })).rejects.toMatchObject({
+        code: 'TRUST_UPDATE_REFUSED',
+      });
+      expect(await rolesWith(elsewhere, name, '3')).toEqual([]);
+      await rotateServerKey(owner, name, 'snapshot');
+      expect(await signTag(elsewhere, { ...one, tag: '3' })).toBe(true);
     });
 
     it(`a root that ends soon is signed again with the next publish, by whoever has its key`, async () => {
