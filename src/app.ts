@@ -1,12 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { Closers } from './app/closers.ts';
 import { openIdentities } from './app/identities.ts';
+import { openNotary } from './app/notary.ts';
 import { openPolicies } from './app/policies.ts';
 import { readiness } from './app/readiness.ts';
 import { openRegistries } from './app/registries.ts';
+import { RootExpiry } from './app/root-expiry.ts';
 import type { Config } from './config/config.ts';
 import { withFreePort } from './config/free-port.ts';
 import { createAccess } from './gate/access.ts';
+import { TrustAuthoriser } from './gate/authorise-trust.ts';
 import { createGate } from './gate/gate.ts';
 import { Holds } from './gate/hold.ts';
 import { Sweeper } from './gate/sweep.ts';
@@ -65,13 +68,16 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   const store = await openStore({ data: config.data, store: config.store, clock: now });
   closers.add(() => store.close());
+  const roots = new RootExpiry(store, now);
   const metrics = createMetrics({
     holdsWaiting: () => store.waiting(),
     events: () => store.counts(),
+    rootCertificates: () => roots.summary(),
   });
   const registries = await openRegistries(config, log, closers);
   const policies = await openPolicies(config, store, metrics, log);
   closers.add(() => policies.close());
+  const notary = await openNotary(config, store, policies, now, log);
   const recorder = createRecorder(store, now);
   closers.add(() => recorder.close());
   const gate = createGate({
@@ -87,7 +93,7 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     govern: (repository, aliases) => policies.govern(repository, aliases),
     policyRevision: () => policies.revision(),
     authorities: () => policies.authorities(),
-    trustData: async () => null,
+    trustData: (repository) => notary.trustData(repository),
   });
   const byHost = new Map(registries.map((one) => [one.host, one]));
   const holds = new Holds(gate);
@@ -115,17 +121,21 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     {
       gate,
       holds,
+      notary,
+      trustRights: new TrustAuthoriser(gate.authoriser, now),
+      trustPublished: (...published) => holds.trustPublished(...published),
       registries,
       identities,
       counters: metrics,
       log,
       version,
-      readiness: () => readiness(store, policies, identities),
+      readiness: () => readiness(store, policies, identities, notary),
     },
     listener.server,
   );
   sweeper.start();
   closers.add(() => sweeper.close());
+  await roots.warn(log);
   const { urls } = await listener.listen();
   closers.add(() => listener.close(GRACE));
   return {

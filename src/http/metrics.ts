@@ -3,6 +3,7 @@ import type { GateCounters } from '../gate/ports.ts';
 import { ERRORS } from '../lib/errors.ts';
 import type { AllowCode } from '../policy/decision.ts';
 import type { LogName } from '../store/store.ts';
+import { NOTARY_OPERATIONS } from './notary-operation.ts';
 import type { RequestCounters } from './ports.ts';
 
 /** What is asked at the moment of a scrape. */
@@ -11,6 +12,11 @@ export interface MetricSources {
   holdsWaiting(): number | Promise<number>;
   /** How many events each log of the record holds. */
   events(): Promise<Readonly<Record<LogName, number>>>;
+  /** When the root certificates of trusted repositories end: the first, and how many within each bound. */
+  rootCertificates(): Promise<{
+    readonly earliest: Date | null;
+    readonly within: Readonly<Record<string, number>>;
+  }>;
 }
 
 /** Everything that the service counts. No label holds a repository, tag, digest or name of a person (T-67). */
@@ -35,9 +41,11 @@ const ROUTES = new Set([
   'operation',
   'admission',
   'token',
+  'notary',
 ]);
 const METHODS = new Set(['GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
 const ACTIONS = new Set(['pull', 'push']);
+const OPERATIONS = new Set<string>(NOTARY_OPERATIONS);
 const WEBHOOKS = new Set(['validate', 'mutate']);
 const OUTCOMES = new Set(['allow', 'deny', 'error']);
 // A record so that a new code cannot be forgotten here.
@@ -54,6 +62,8 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 const oneOf = (value: string, known: ReadonlySet<string>): string =>
   known.has(value) ? value : 'other';
+const statusLabel = (status: number): string =>
+  status >= 100 && status < 600 ? String(status) : 'other';
 const codeLabel = (code: string): string =>
   Object.hasOwn(ERRORS, code) || Object.hasOwn(ALLOWED, code) ? code : 'other';
 
@@ -95,6 +105,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     labelNames: ['webhook', 'outcome'] as const,
     registers,
   });
+  const notary = new Counter({
+    name: 'countersign_notary_requests_total',
+    help: 'Requests of the Notary v1 protocol by what they ask for, and status.',
+    labelNames: ['operation', 'status'] as const,
+    registers,
+  });
   const policies = new Gauge({
     name: 'countersign_policies_info',
     help: 'The revision of the policies in force.',
@@ -132,6 +148,30 @@ export function createMetrics(sources: MetricSources): Metrics {
   );
   register.registerMetric(
     new Gauge({
+      name: 'countersign_root_certificate_expiry_seconds',
+      help: 'When the first root certificate of a repository ends, in seconds since the epoch; NaN where there is none, or the store could not say.',
+      registers: [],
+      async collect() {
+        const earliest = (await ask(() => sources.rootCertificates()))?.earliest ?? null;
+        this.set(earliest === null ? Number.NaN : Math.floor(earliest.getTime() / 1000));
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
+      name: 'countersign_root_certificates_ending',
+      help: 'Repositories whose root certificate ends within the bound; after its end nobody can use or mend them.',
+      labelNames: ['within'] as const,
+      registers: [],
+      async collect() {
+        const roots = await ask(() => sources.rootCertificates());
+        for (const [within, count] of Object.entries(roots?.within ?? {}))
+          this.set({ within }, count);
+      },
+    }),
+  );
+  register.registerMetric(
+    new Gauge({
       name: 'process_resident_memory_bytes',
       help: 'Resident memory of the process.',
       registers: [],
@@ -144,8 +184,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   return {
     request(route, method, status, seconds) {
       const kind = oneOf(route, ROUTES);
-      const known = status >= 100 && status < 600 ? String(status) : 'other';
-      requests.inc({ route: kind, method: oneOf(method, METHODS), status: known });
+      requests.inc({ route: kind, method: oneOf(method, METHODS), status: statusLabel(status) });
       durations.observe({ route: kind }, seconds);
     },
     decision(action, decision, code) {
@@ -161,6 +200,9 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
     admission(webhook, outcome) {
       reviews.inc({ webhook: oneOf(webhook, WEBHOOKS), outcome: oneOf(outcome, OUTCOMES) });
+    },
+    notary(operation, status) {
+      notary.inc({ operation: oneOf(operation, OPERATIONS), status: statusLabel(status) });
     },
     policiesLoaded(revision) {
       policies.reset();

@@ -1,7 +1,12 @@
+import type { TrustAuthoriser } from '../gate/authorise-trust.ts';
+import type { Caller } from '../gate/caller.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Holds } from '../gate/hold.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { Notary } from '../notary/notary.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
 import type { Identity } from './htpasswd.ts';
 
 /** What the service says about itself on `/readyz`. */
@@ -18,6 +23,8 @@ export interface RequestCounters {
   refusal(code: string): void;
   /** How a review of Kubernetes ended: `allow`, `deny`, or `error` where there was none to answer. */
   admission(webhook: string, outcome: string): void;
+  /** A request of the Notary v1 protocol, by what it asked for. */
+  notary(operation: string, status: number): void;
   /** The Prometheus exposition. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -26,11 +33,24 @@ export interface RequestCounters {
 export interface HttpPorts {
   readonly gate: Gate;
   readonly holds: Holds;
+  /** The Notary v1 service, and who may use it. */
+  readonly notary: Notary;
+  readonly trustRights: TrustAuthoriser;
   readonly registries: readonly GateRegistry[];
   /** Checks Authorization headers; `null` where the service has no identities of its own. */
   readonly identities: { authenticate(header: string | undefined): Promise<Identity> } | null;
   readonly counters: RequestCounters;
   readonly log: Logger;
   readonly version: string;
+  /**
+   * Tells the gate of a repository whose trust data have changed, and what is signed now and was not:
+   * resolves when pushes that waited for it are promoted or durably bound to be. Throws nothing.
+   */
+  trustPublished(
+    registry: GateRegistry,
+    repository: Repository,
+    signed: readonly Digest[],
+    caller: Caller,
+  ): Promise<void>;
   readiness(): Promise<Readiness>;
 }

@@ -5,18 +5,20 @@ import type { Refused } from '../gate/outcome.ts';
 import { refused, refusedByFailure } from '../gate/outcome.ts';
 import { sendRefusal } from './answer.ts';
 import { dropBody, factsOf, identify, registryFor } from './exchange.ts';
+import { isNotaryPath } from './notary-path.ts';
 import type { HttpPorts } from './ports.ts';
 import { parseRegistryPath } from './registry-path.ts';
 import { admissionRoutes } from './routes/admission.ts';
 import { apiRoutes } from './routes/api.ts';
+import { handleNotary } from './routes/notary.ts';
 import { operationRoutes } from './routes/operation.ts';
 import { handleRegistry } from './routes/registry.ts';
 import { refuse } from './routes/registry-request.ts';
 import { tokenRoutes } from './routes/token.ts';
 
 /**
- * Builds the HTTP application on a server that the caller listens with: `/v2/` goes to the gate with
- * its raw path and body, the rest are ordinary routes. Resolves when it can take requests.
+ * Builds the HTTP application on a server that the caller listens with: `/v2/` goes to the gate, or to
+ * the Notary v1 service, with its raw path and body, the rest are ordinary routes. Resolves when it can take requests.
  */
 export async function createHttpApp(ports: HttpPorts, server: Server): Promise<FastifyInstance> {
   const app = fastify({
@@ -100,7 +102,10 @@ async function gateRequest(
   try {
     const url = request.url ?? '';
     const mark = url.indexOf('?');
-    const route = parseRegistryPath(mark < 0 ? url : url.slice(0, mark));
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const query = mark < 0 ? '' : url.slice(mark + 1);
+    if (isNotaryPath(path)) return await handleNotary(ports, at, path, query);
+    const route = parseRegistryPath(path);
     if (!route.ok) return refuse(at, refused(route.refusal.code, route.refusal.message));
     mine.route = route.value.kind;
     const registry = registryFor(ports, request);
@@ -108,7 +113,6 @@ async function gateRequest(
     const caller = await identify(ports, request);
     if ('kind' in caller) return refuse(at, caller);
     mine.identity = caller.name;
-    const query = mark < 0 ? '' : url.slice(mark + 1);
     await handleRegistry(ports, { ...at, registry, caller, route: route.value, query });
   } catch (error) {
     // A client that went away is no failure of ours; its request line says "aborted".

@@ -6,15 +6,20 @@ const lines = (body: string): string[] =>
   body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
 
 const events = () => Promise.resolve({ sig: 7, dec: 9 });
+const rootCertificates = async () => ({
+  earliest: new Date('2027-01-01T00:00:00Z'),
+  within: { '30d': 0, '365d': 2 },
+});
 
 describe('metrics', () => {
   it('counts requests, decisions, failures and events, and shows what is in force', async () => {
-    const metrics = createMetrics({ holdsWaiting: async () => 3, events });
+    const metrics = createMetrics({ holdsWaiting: async () => 3, events, rootCertificates });
     metrics.request('manifest', 'GET', 200, 0.004);
     metrics.request('manifest', 'GET', 200, 0.004);
     metrics.decision('pull', 'deny', 'NOT_TRUSTED');
     metrics.decision('push', 'allow', 'TRUSTED');
     metrics.refusal('UPSTREAM_UNAVAILABLE');
+    metrics.notary('by-hash', 200);
     metrics.policiesLoaded('a'.repeat(64));
     metrics.policiesLoaded('b'.repeat(64));
     metrics.reloaded('policies', false);
@@ -32,6 +37,10 @@ describe('metrics', () => {
         `countersign_policies_info{revision="${'b'.repeat(12)}"} 1`,
         'countersign_reload_ok{what="policies"} 0',
         'countersign_holds_waiting 3',
+        'countersign_notary_requests_total{operation="by-hash",status="200"} 1',
+        'countersign_root_certificate_expiry_seconds 1798761600',
+        'countersign_root_certificates_ending{within="30d"} 0',
+        'countersign_root_certificates_ending{within="365d"} 2',
       ]),
     );
     expect(body).not.toContain('aaaa');
@@ -41,12 +50,18 @@ describe('metrics', () => {
     const down = (): never => {
       throw new Error('down');
     };
-    const metrics = createMetrics({ holdsWaiting: down, events: down });
-    expect((await metrics.expose()).body).toMatch(/^countersign_holds_waiting nan$/im);
+    const metrics = createMetrics({
+      holdsWaiting: down,
+      events: down,
+      rootCertificates: down,
+    });
+    const { body } = await metrics.expose();
+    expect(body).toMatch(/^countersign_holds_waiting nan$/im);
+    expect(body).toMatch(/^countersign_root_certificate_expiry_seconds nan$/im);
   });
 
   it('makes no series of what clients send', async () => {
-    const metrics = createMetrics({ holdsWaiting: () => 0, events });
+    const metrics = createMetrics({ holdsWaiting: () => 0, events, rootCertificates });
     const before = lines((await metrics.expose()).body).length;
     fc.assert(
       fc.property(
@@ -64,6 +79,7 @@ describe('metrics', () => {
           );
           metrics.decision(`x${route}`, code, `x${code}`);
           metrics.refusal(`x${code}`);
+          metrics.notary(`x${route}`, status);
         },
       ),
       { numRuns: 500 },

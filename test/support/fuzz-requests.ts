@@ -89,6 +89,7 @@ const KINDS = [
   'referrers',
   'uploads',
   '_trust',
+  '_trust',
   'Manifests',
   'manifest',
 ];
@@ -150,6 +151,9 @@ const QUERIES = [
   '%',
   'n=1&n=2',
   'artifactType=x',
+  'records=1',
+  'records=-1&change_id=1',
+  'records=x',
 ];
 const HEADERS: readonly ((dice: Dice, ground: Ground) => string)[] = [
   (dice) =>
@@ -173,8 +177,30 @@ const HEADERS: readonly ((dice: Dice, ground: Ground) => string)[] = [
   (dice) => `Cookie: ${'a=b; '.repeat(dice.number(50))}`,
   (dice) => `X-${dice.number(1e6)}: ${'y'.repeat(dice.pick([1, 100, 5000]))}`,
   (dice) =>
-    `Content-Type: ${dice.pick(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json', 'application/json', 'text/plain', 'x/y; charset=\u00ff', ''])}`,
+    `Content-Type: ${dice.pick(['application/vnd.oci.image.manifest.v1+json', 'application/vnd.oci.image.index.v1+json', 'application/json', 'multipart/form-data; boundary=b', 'text/plain', 'x/y; charset=\u00ff', ''])}`,
   () => 'Docker-Content-Digest: sha256:' + '0'.repeat(64),
+];
+/** What there may be behind `/_trust/`. */
+const TRUST_FILES = [
+  'tuf/',
+  'tuf/',
+  'tuf',
+  'tuf/root.json',
+  'tuf/timestamp.json',
+  'tuf/snapshot.json',
+  'tuf/targets.json',
+  'tuf/targets/releases.json',
+  'tuf/targets/../root.json',
+  `tuf/root.${'ab'.repeat(32)}.json`,
+  'tuf/1.root.json',
+  'tuf/0.root.json',
+  'tuf/9999999999.root.json',
+  'tuf/timestamp.key',
+  'tuf/snapshot.key',
+  'tuf/root.key',
+  'changefeed',
+  'changefeed/',
+  'manifests/1',
 ];
 /** Headers whose framing two readers could see differently. */
 const SMUGGLES = [
@@ -276,6 +302,11 @@ function pathOf(dice: Dice, ground: Ground): string {
       '/log/sig/checkpoint',
       '/admission/validate',
       '/v2/_oci/ext/discover',
+      '/v2/_trust/changefeed',
+      '/v2/_trust/tuf/root.json',
+      '/_notary_server/health',
+      '/api/v1/repositories',
+      '/api/v1/roots/reset',
       '/token',
     ]);
   const kind = dice.pick(KINDS);
@@ -285,16 +316,29 @@ function pathOf(dice: Dice, ground: Ground): string {
     : dice.pick(ground.paths);
   if (kind === 'tags') return `/v2/${path}/tags/list`;
   if (kind === 'uploads') return `/v2/${path}/blobs/uploads/${dice.one(2) ? '' : reference}`;
-  if (kind === '_trust') return `/v2/${path}/_trust/tuf/root.json`;
+  if (kind === '_trust') {
+    const gun = dice.one(4) ? path : `${ground.host}/${path}`;
+    return `/v2/${gun}/_trust/${dice.pick(TRUST_FILES)}`;
+  }
   return `/v2/${path}/${kind}/${reference}`;
 }
 
 function bodyOf(dice: Dice, ground: Ground): Buffer {
-  const body = Buffer.from(dice.pick(ground.bodies));
+  const body = dice.one(8) ? formOf(dice, ground) : Buffer.from(dice.pick(ground.bodies));
   if (!dice.one(3)) return body;
   const cut = body.subarray(0, dice.number(body.length + 1));
   if (cut.length > 0 && dice.one(2)) cut[dice.number(cut.length)] = dice.number(256);
   return cut;
+}
+
+/** An upload of trust data, of whatever it has. */
+function formOf(dice: Dice, ground: Ground): Buffer {
+  const parts = Array.from({ length: dice.number(4) }, () => {
+    const role = dice.pick(['root', 'targets', 'targets/releases', '../x', '', 'snapshot.json']);
+    const head = `--b\r\nContent-Disposition: form-data; name="files"; filename="${role}"\r\n\r\n`;
+    return Buffer.concat([Buffer.from(head), dice.pick(ground.bodies), Buffer.from('\r\n')]);
+  });
+  return Buffer.concat([...parts, Buffer.from('--b--\r\n')]);
 }
 
 function insert(path: string, dice: Dice, text: string): string {

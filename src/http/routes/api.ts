@@ -14,12 +14,13 @@ import { decisions } from './decisions.ts';
 import { history } from './history.ts';
 import { heldManifest, holds } from './holds.ts';
 import { OPENAPI } from './openapi.ts';
+import { repositories, resetRoot } from './repositories.ts';
 import { listRevocations, revocations } from './revocations.ts';
 import { scans } from './scans.ts';
 
 type Handler = (request: ApiRequest) => Promise<ApiAnswer>;
 
-/** The decision, hold, revocation and history API. */
+/** The decision, hold, revocation, history and repository API. */
 export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
   return async (app) => {
     app.removeAllContentTypeParsers();
@@ -42,6 +43,8 @@ export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
     on('POST', '/api/v1/revocations', revocations);
     on('GET', '/api/v1/history', history);
     on('POST', '/api/v1/scans', scans);
+    on('GET', '/api/v1/repositories', repositories);
+    on('POST', '/api/v1/roots/reset', resetRoot);
     on('GET', '/api/v1/openapi.json', async () => ({ kind: 'json', body: OPENAPI }));
   };
 }

@@ -216,6 +216,53 @@ export const OPENAPI = {
         },
       },
     },
+    '/api/v1/repositories': {
+      get: {
+        summary: 'Repositories with trust data (Notary v1), and the root that each is held to',
+        parameters: [
+          parameter('after', text),
+          parameter('limit', { type: 'integer', minimum: 1, maximum: 200, default: 100 }),
+        ],
+        responses: {
+          '200': json('one page, in order; "next" goes on as "after"', {
+            repositories: {
+              type: 'array',
+              items: {
+                type: 'object',
+                properties: {
+                  repository: text,
+                  root: {
+                    type: ['object', 'null'],
+                    properties: {
+                      version: count,
+                      keys: { type: 'array', items: text },
+                      certificateExpires: { type: ['string', 'null'], format: 'date-time' },
+                    },
+                  },
+                  versions: { type: 'object', additionalProperties: count },
+                },
+              },
+            },
+            next: { type: ['string', 'null'] },
+          }),
+          ...errors,
+        },
+      },
+    },
+    '/api/v1/roots/reset': {
+      post: {
+        summary: 'Accept whatever root a repository has or gets next',
+        description: 'For administrators, where a root key is lost; recorded with its reason.',
+        requestBody: body(['repository', 'reason'], {
+          repository: text,
+          reason: { type: 'string', minLength: 1, maxLength: 200 },
+        }),
+        responses: {
+          '200': json('in force', { repository: text, reason: text }),
+          ...errors,
+        },
+      },
+    },
     '/admission/validate': webhook('Whether every image of an object may run'),
     '/admission/mutate': webhook('The digests that the tags of an object mean now'),
   },

@@ -13,6 +13,11 @@ export function operationRoutes(ports: HttpPorts): FastifyPluginAsync {
       const { ready, body } = await ports.readiness();
       return reply.code(ready ? 200 : 503).send(body);
     });
+    // Notary's own health check (dct-protocol 1, row 11).
+    app.get('/_notary_server/health', async (_request, reply) => {
+      const problems = await ports.notary.health();
+      return reply.code(Object.keys(problems).length === 0 ? 200 : 503).send(problems);
+    });
     app.get('/metrics', async (_request, reply) => {
       const { contentType, body } = await ports.counters.expose();
       return reply.type(contentType).send(body);
