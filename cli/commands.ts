@@ -54,6 +54,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'take trust from a tag, a digest or a key, or give it back',
     load: () => import('./commands/revoke.ts'),
   },
+  signer: {
+    summary: 'who may sign the tags of a repository',
+    load: () => import('./commands/signer.ts'),
+  },
+  root: {
+    summary: 'root keys of repositories: when they end, copies, new ones',
+    load: () => import('./commands/root.ts'),
+  },
   scan: {
     summary: 'what the policies would refuse of what a registry has today',
     load: () => import('./commands/scan.ts'),
@@ -73,6 +81,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: {
     summary: 'is the gate the only way from this host to a registry',
     load: () => import('./commands/doctor.ts'),
+  },
+  import: {
+    summary: 'take trust data over from another Notary server, with its keys',
+    load: () => import('./commands/import.ts'),
+  },
+  'master-key': {
+    summary: "the key that the trust server's own keys are sealed under",
+    load: () => import('./commands/master-key.ts'),
   },
   recover: {
     summary: 'let a restored database serve again, and record that',

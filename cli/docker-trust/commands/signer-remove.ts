@@ -1,7 +1,6 @@
 import { messageOf } from '../../../src/lib/errors.ts';
-import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
+import { standingOf } from '../../../src/trust/dct/last-signer.ts';
 import { removeSigner } from '../../../src/trust/dct/signers.ts';
-import { RELEASES } from '../../../src/tuf/role-name.ts';
 import { TrustFailure } from '../failure.ts';
 import { isSet } from '../flags.ts';
 import { parseImageArgument } from '../images.ts';
@@ -51,10 +50,9 @@ async function removeFrom(
         `error retrieving signers for ${remote}: ${noTrustDataAt(trust, repository)}`,
       );
     }
-    const delegations = loaded.repository.tree.roles.get('targets')?.delegations ?? [];
-    const own = delegations.find((role) => role.name === `targets/${name}`);
-    if (own === undefined) throw new TrustFailure(`no signer ${name} for repository ${remote}`);
-    if (!force && leavesNothingReleased(loaded, new Set(own.keys.keys()))) {
+    const standing = standingOf(loaded, name);
+    if (standing === 'absent') throw new TrustFailure(`no signer ${name} for repository ${remote}`);
+    if (!force && standing === 'last') {
       const question = `The signer "${name}" signed the last released version of ${remote}. Removing this signer will make ${remote} unpullable. Are you sure you want to continue?`;
       if (!(await confirm(session.talk, question))) return false;
     }
@@ -65,16 +63,4 @@ async function removeFrom(
     }
     return true;
   });
-}
-
-/** True where without these keys too few have signed `targets/releases` as it is now. */
-function leavesNothingReleased(
-  { repository: { tree } }: LoadedTrust,
-  keys: ReadonlySet<string>,
-): boolean {
-  const releases = tree.roles.get(RELEASES);
-  const threshold =
-    tree.roles.get('targets')?.delegations.find((role) => role.name === RELEASES)?.threshold ?? 1;
-  if (releases === undefined) return false;
-  return releases.envelope.signatures.filter(({ keyid }) => !keys.has(keyid)).length < threshold;
 }

@@ -1,0 +1,35 @@
+import { rotateRoot } from '../../../src/trust/dct/rotate.ts';
+import type { Context } from '../../commands.ts';
+import type { TrustFlags } from '../../trust-server.ts';
+import { forEachRepository, parseRepositories } from '../../each-repository.ts';
+
+/** The options of `root rotate`. */
+export interface RotateFlags extends TrustFlags {
+  readonly keepKey?: boolean;
+}
+
+/** `root rotate`. */
+export async function runRotate(
+  context: Context,
+  texts: readonly string[],
+  flags: RotateFlags,
+): Promise<void> {
+  const repositories = parseRepositories(texts);
+  const keep = flags.keepKey ?? false;
+  const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) => {
+    const { keyId, expires } = await rotateRoot(session, gun, { keep });
+    return { keyId, certificateExpires: expires?.toISOString() ?? null };
+  });
+  context.output().result({ repositories: outcomes }, () =>
+    outcomes
+      .flatMap(({ repository, done }) => {
+        if (done === null) return [];
+        const until = done.certificateExpires?.slice(0, 10) ?? 'for ever';
+        const key = done.keyId.slice(0, 12);
+        return [
+          `${repository} has ${keep ? 'a new certificate of' : 'the new'} root key ${key}, until ${until}`,
+        ];
+      })
+      .join('\n'),
+  );
+}

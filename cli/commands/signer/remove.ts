@@ -1,0 +1,58 @@
+import { CountersignError } from '../../../src/lib/errors.ts';
+import { unwrap } from '../../../src/lib/result.ts';
+import type { Repository } from '../../../src/oci/reference.ts';
+import { standingOf } from '../../../src/trust/dct/last-signer.ts';
+import { loadTrust } from '../../../src/trust/dct/load.ts';
+import type { TrustSession } from '../../../src/trust/dct/session.ts';
+import { parseSignerName } from '../../../src/trust/dct/signer-name.ts';
+import { removeSigner } from '../../../src/trust/dct/signers.ts';
+import type { Context } from '../../commands.ts';
+import { openTerminal } from '../../terminal.ts';
+import type { TrustFlags } from '../../trust-server.ts';
+import { forEachRepository, parseRepositories } from '../../each-repository.ts';
+
+/** The options of `signer remove`. */
+export interface RemoveFlags extends TrustFlags {
+  readonly force?: boolean;
+}
+
+/** `signer remove`: asks where nothing would stay signed. */
+export async function runRemove(
+  context: Context,
+  name: string,
+  texts: readonly string[],
+  flags: RemoveFlags,
+): Promise<void> {
+  unwrap(parseSignerName(name));
+  const repositories = parseRepositories(texts);
+  const output = context.output();
+  const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) => {
+    if (flags.force !== true) await confirmLast(session, gun, name);
+    const { releasesSigned } = await removeSigner(session, gun, name);
+    if (!releasesSigned) {
+      output.warn(
+        `nothing of ${gun} is signed until one of its other signers signs again: no key of theirs is here`,
+      );
+    }
+    return { releasesSigned };
+  });
+  output.result({ signer: name, repositories: outcomes }, () =>
+    outcomes
+      .flatMap(({ repository, done }) =>
+        done === null ? [] : [`${name} signs for ${repository} no more`],
+      )
+      .join('\n'),
+  );
+}
+
+async function confirmLast(session: TrustSession, gun: Repository, name: string): Promise<void> {
+  const loaded = await loadTrust(session, gun);
+  if (loaded.kind !== 'trusted' || standingOf(loaded, name) !== 'last') return;
+  const terminal = openTerminal();
+  const what = `${name} signed the last released version of ${gun}, which nobody can pull without`;
+  if (terminal === null) {
+    throw new CountersignError('USAGE', `${what}; remove it all the same with --force`);
+  }
+  if (await terminal.confirm(`${what}. Remove ${name} all the same?`)) return;
+  throw new CountersignError('USAGE', `nothing was changed in ${gun}`);
+}
