@@ -27,8 +27,7 @@ export async function verifyPinned(
   pin: TrustPin | null,
   now: Date,
 ): Promise<Result<TrustedRepository>> {
-  if (pin === null)
-    return refuse('TRUST_DATA_INVALID', `no root is pinned for ${repository}; ${ASK}`);
+  if (pin === null) return refuse('TRUST_DATA_INVALID', `no root is pinned; ${ASK}`);
   const root = await followPin(store, repository, state, pin, now);
   if (!root.ok) return root;
   const files = new Map<string, Uint8Array>();
@@ -41,7 +40,7 @@ export async function verifyPinned(
   if (verified.ok || verified.refusal.code !== 'TRUST_DATA_ROLLBACK') return verified;
   return refuse(
     'TRUST_DATA_ROLLBACK',
-    `trust data of ${repository} are older than what was published before (${verified.refusal.message}); ${ASK}`,
+    `older than what was published before (${verified.refusal.message}); ${ASK}`,
   );
 }
 
@@ -55,13 +54,13 @@ async function followPin(
   const pinned = readRoot(pin.root);
   const newest = await currentFile(store, repository, state, 'root');
   if (pinned === null || newest === null)
-    return refuse('TRUST_DATA_INVALID', `the root of ${repository} cannot be read`);
+    return refuse('TRUST_DATA_INVALID', 'the root cannot be read');
   const context = { gun: repository, now };
   if (Buffer.from(pin.root).equals(newest.bytes)) return followRoots(pinned, [], context);
   const other = (why: string): Result<never> =>
     refuse(
       'TRUST_DATA_INVALID',
-      `the root of ${repository} is not the pinned one and does not follow from it (${why}); ${ASK}`,
+      `not the pinned root, and not one that follows from it (${why}); ${ASK}`,
     );
   const steps = newest.version - pinned.version;
   if (steps < 1 || steps > ROOTS) return other(`version ${newest.version} after ${pinned.version}`);
