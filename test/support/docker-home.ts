@@ -32,18 +32,23 @@ export function dockerHome(
     readonly client: ClientName;
     /** DOCKER_CONTENT_TRUST_SERVER; without, docker asks the registry's own host. */
     readonly server?: string;
-    /** DOCKER_CONTENT_TRUST (default on). */
-    readonly trust?: boolean;
+    /** The authority behind the trust server's certificate, where the image's registry is not on loopback. */
+    readonly ca?: string;
   },
 ): DockerHome {
   mkdirSync(folder, { recursive: true });
+  if (options.server !== undefined && options.ca !== undefined) {
+    const tls = join(folder, 'tls', new URL(options.server).host);
+    mkdirSync(tls, { recursive: true });
+    writeFileSync(join(tls, 'root_ca.crt'), options.ca);
+  }
   const env = {
     HOME: folder,
     DOCKER_HOST: options.engine,
     DOCKER_CONFIG: folder,
     DOCKER_CONTEXT: undefined,
     DOCKER_BUILDKIT: '0',
-    DOCKER_CONTENT_TRUST: options.trust === false ? undefined : '1',
+    DOCKER_CONTENT_TRUST: '1',
     DOCKER_CONTENT_TRUST_SERVER: options.server,
     DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: TRUST_PASSPHRASE,
     DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: TRUST_PASSPHRASE,

@@ -26,7 +26,12 @@ export interface TrustServer {
   /** For requests of a test's own. */
   readonly http: TrustHttp;
   /** The service with its site, where it is ours. */
-  readonly ours: { readonly service: Service; readonly site: Site } | null;
+  readonly ours: {
+    readonly service: Service;
+    readonly site: Site;
+    /** Stops it, and starts it again with its data and another environment. */
+    again(env: Readonly<Record<string, string>>): Promise<void>;
+  } | null;
   stop(): Promise<void>;
 }
 
@@ -36,6 +41,8 @@ export interface TrustServerOptions {
   readonly registry?: string;
   /** Of ours: the registry behind that name; the embedded one where nothing is said. */
   readonly upstream?: string;
+  /** Of ours: its policy file; one that judges nothing where nothing is said. */
+  readonly policy?: string;
   /** Of ours: lines of its configuration. */
   readonly config?: readonly string[];
   /** Only repositories below one of these may be published. */
@@ -72,34 +79,40 @@ async function startOurs(
   folder: string,
   host: string,
   authority: TestAuthority,
-  { registry, upstream = 'embedded', config = [] }: TrustServerOptions,
+  { registry, upstream = 'embedded', config = [], policy = UNJUDGED }: TrustServerOptions,
 ): Promise<Started> {
   for (const [name, text] of Object.entries(authority.server)) {
-    writeFileSync(join(folder, `${name}.pem`), text);
+    writeFileSync(join(folder, `${name}.pem`), text, { mode: 0o600 });
   }
   const site = createSite(join(folder, 'site'));
-  site.policy(UNJUDGED);
-  const service = await startService(site, {
-    host,
-    tls: true,
-    config: () =>
-      [
-        `tls: { cert: ${join(folder, 'cert.pem')}, key: ${join(folder, 'key.pem')} }`,
-        registry === undefined
-          ? `registries: [{ host: "${host}", upstream: ${upstream} }]`
-          : `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "${upstream}" }]`,
-        ...config,
-        '',
-      ].join('\n'),
-  });
-  return {
-    ours: { service, site },
-    stop: async () => {
-      await service.stop();
-    },
+  site.policy(policy);
+  const start = (env: Readonly<Record<string, string>>): Promise<Service> =>
+    startService(site, {
+      host,
+      tls: true,
+      env,
+      config: () =>
+        [
+          `tls: { cert: ${join(folder, 'cert.pem')}, key: ${join(folder, 'key.pem')} }`,
+          registry === undefined
+            ? `registries: [{ host: "${host}", upstream: ${upstream} }]`
+            : `registries: [{ host: "${registry}", aliases: ["${host}"], upstream: "${upstream}" }]`,
+          ...config,
+          '',
+        ].join('\n'),
+    });
+  let service = await start({});
+  const stop = async (): Promise<void> => {
+    await service.stop();
   };
+  const again = async (env: Readonly<Record<string, string>>): Promise<void> => {
+    await stop();
+    service = await start(env);
+  };
+  return { ours: { service, site, again }, stop };
 }
 
+/** Debian's notary-server. */
 async function startTheirs(
   folder: string,
   host: string,
