@@ -1,8 +1,8 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { CountersignError } from '../../src/lib/errors.ts';
 import { systemClock } from '../../src/lib/time.ts';
 import type { Context } from '../commands.ts';
+import { operator } from '../operator.ts';
 import { openTerminal } from '../terminal.ts';
 
 interface Flags {
@@ -77,15 +77,6 @@ async function place(
   const { loadConfig } = await import('../../src/config/load.ts');
   const { unwrap } = await import('../../src/lib/result.ts');
   return unwrap(await loadConfig({ file: flags.config, flags: {}, env: context.env }));
-}
-
-/** Who sits at the machine; marked as local, as no identity of the service vouches for it. */
-function operator(): string {
-  try {
-    return `local:${userInfo().username}`;
-  } catch {
-    return 'local:unknown';
-  }
 }
 
 async function confirmed(data: string): Promise<boolean> {

@@ -26,7 +26,7 @@ const HAS_FEED = "SELECT to_regclass('changefeed') IS NOT NULL AS there";
 
 /**
  * Reads the databases of a running or stopped notary-server and notary-signer; nothing is written to
- * them, and all of it is one state of each. Throws SOURCE_INVALID where they cannot be read.
+ * them, and all of it is one state of each. Throws IMPORT_UNREADABLE where they cannot be read.
  */
 export async function openPostgres(server: string, signer: string | null): Promise<NotarySource> {
   const database = await connect(server);
@@ -77,7 +77,7 @@ class PostgresSource implements NotarySource {
     return rows.flatMap((row) => {
       const { row: read } = readKeyRow(columnsOf(row));
       if (!read.ok) {
-        throw new CountersignError('SOURCE_INVALID', `private_keys: ${read.refusal.message}`);
+        throw new CountersignError('IMPORT_UNREADABLE', `private_keys: ${read.refusal.message}`);
       }
       return read.value ?? [];
     });
@@ -88,7 +88,7 @@ class PostgresSource implements NotarySource {
     return (await this.#server.rows(CHANGES, [gun])).flatMap((row) => {
       const { row: read } = readChangeRow(columnsOf(row));
       if (!read.ok) {
-        throw new CountersignError('SOURCE_INVALID', `changefeed: ${read.refusal.message}`);
+        throw new CountersignError('IMPORT_UNREADABLE', `changefeed: ${read.refusal.message}`);
       }
       return read.value ?? [];
     });
@@ -110,7 +110,7 @@ interface Database {
 async function connect(url: string): Promise<Database> {
   const name = nameOf(url);
   const fail = (error: unknown): CountersignError =>
-    new CountersignError('SOURCE_INVALID', `expected to read ${name}, but ${messageOf(error)}`, {
+    new CountersignError('IMPORT_UNREADABLE', `expected to read ${name}, but ${messageOf(error)}`, {
       cause: error,
     });
   const client = new pg.Client({

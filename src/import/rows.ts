@@ -35,11 +35,11 @@ export function readFileRow(columns: Columns): ReadRow<SourceFile> {
     if (!isRoleName(role)) return wrong('a role', role);
     if (version === undefined || version < 1) return wrong('a version', columns.text('version'));
     if (bytes === undefined || bytes === null || bytes.length === 0) {
-      return refuse('SOURCE_INVALID', `expected the bytes of ${role} ${version}`);
+      return refuse('IMPORT_UNREADABLE', `expected the bytes of ${role} ${version}`);
     }
     if (bytes.length > LIMITS.trustMetadataBytes) {
       return refuse(
-        'SOURCE_INVALID',
+        'IMPORT_UNREADABLE',
         `expected at most ${LIMITS.trustMetadataBytes} bytes in ${role} ${version}, found ${bytes.length}`,
       );
     }
@@ -57,10 +57,13 @@ export function readKeyRow(columns: Columns): ReadRow<SourceKey> {
     const id = text('key_id');
     if (!HEX64.test(id)) return wrong('a key id', id);
     if (!publicKey || !sealed || publicKey.length > LIMITS.keyFileBytes) {
-      return refuse('SOURCE_INVALID', `expected both halves of key ${id.slice(0, 12)}`);
+      return refuse('IMPORT_UNREADABLE', `expected both halves of key ${id.slice(0, 12)}`);
     }
     if (sealed.length > LIMITS.keyFileBytes) {
-      return refuse('SOURCE_INVALID', `expected a smaller private half of key ${id.slice(0, 12)}`);
+      return refuse(
+        'IMPORT_UNREADABLE',
+        `expected a smaller private half of key ${id.slice(0, 12)}`,
+      );
     }
     return ok({
       id,
@@ -109,7 +112,7 @@ function read<T>(columns: Columns, rest: (gun: string) => Result<T>): ReadRow<T>
 
 function wrong(expected: string, found: string | null): Result<never> {
   const shown = found === null ? 'NULL' : quote(found, 40);
-  return refuse('SOURCE_INVALID', `expected ${expected}, found ${shown}`);
+  return refuse('IMPORT_UNREADABLE', `expected ${expected}, found ${shown}`);
 }
 
 function integer(text: string | null, most: number): number | undefined {

@@ -9,10 +9,10 @@ import { tufKeyId, tufKeyOf } from '../tuf/public-key.ts';
 import type { SourceKey } from './source.ts';
 
 /** A key of the other server, opened: the same id, the same public half. */
-export type OpenedKey = Pick<
-  ServerKey,
-  'id' | 'role' | 'algorithm' | 'publicKey' | 'createdAt' | 'usedAt'
-> & { readonly privateKey: PrivateKey };
+export interface OpenedKey extends Pick<ServerKey, 'id' | 'role' | 'usedAt'> {
+  readonly createdAt: number | null;
+  readonly privateKey: PrivateKey;
+}
 
 const KEY_WRAP = 'PBES2-HS256+A128KW';
 const ENCRYPTION = 'A256GCM';
@@ -42,9 +42,8 @@ export async function openSignerKey(
   if (tufKeyOf(opened.value.publicKey).id !== key.id) {
     return bad('its private half belongs to another key');
   }
-  const { id, usedAt } = key;
-  const createdAt = key.createdAt ?? 0;
-  return ok({ id, role, algorithm, publicKey, createdAt, usedAt, privateKey: opened.value });
+  const { id, createdAt, usedAt } = key;
+  return ok({ id, role, createdAt, usedAt, privateKey: opened.value });
 }
 
 async function unseal(

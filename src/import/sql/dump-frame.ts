@@ -13,10 +13,10 @@ export class DumpFrame {
   readonly #announced: boolean;
   #complete = false;
 
-  /** Reads the file's first bytes. Throws SOURCE_INVALID where they are not those of a plain SQL dump. */
+  /** Reads the file's first bytes. Throws IMPORT_UNREADABLE where they are not those of a plain SQL dump. */
   constructor(file: string, head: string) {
     const refuse = (why: string): CountersignError =>
-      new CountersignError('SOURCE_INVALID', `${file}: ${why}`);
+      new CountersignError('IMPORT_UNREADABLE', `${file}: ${why}`);
     if (head.startsWith('PGDMP') || head.startsWith('toc.dat\0')) {
       throw refuse(
         'expected plain SQL, found an archive of pg_dump; run pg_restore -f dump.sql ARCHIVE and import dump.sql',
@@ -66,7 +66,7 @@ export class DumpFrame {
   #charset(name: string): void {
     if (!/^(?:gbk|gb2312|gb18030|big5|sjis|cp932)$/i.test(name)) return;
     throw new CountersignError(
-      'SOURCE_INVALID',
+      'IMPORT_UNREADABLE',
       `expected a dump in utf8, found ${name}; make it anew with --default-character-set=utf8`,
     );
   }

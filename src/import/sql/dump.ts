@@ -20,7 +20,7 @@ const MOST_COLUMNS = 100;
 
 /**
  * The rows of some tables of a plain SQL dump, as pg_dump or mysqldump write it, in its order. Throws
- * SOURCE_INVALID with file and line where it cannot be read, or ends before its own last line.
+ * IMPORT_UNREADABLE with file and line where it cannot be read, or ends before its own last line.
  */
 export async function* dumpRows(
   file: string,

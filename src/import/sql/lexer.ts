@@ -26,7 +26,7 @@ const MYSQL_ESCAPES: Readonly<Record<string, string>> = {
   Z: '\u001a',
 };
 
-/** Splits the SQL of a dump into tokens. Throws SOURCE_INVALID with file and line where it is none. */
+/** Splits the SQL of a dump into tokens. Throws IMPORT_UNREADABLE with file and line where it is none. */
 export class Lexer {
   readonly text: ByteText;
   readonly dialect: Dialect;

@@ -1,0 +1,68 @@
+import type { Result } from '../lib/result.ts';
+import { ok, refuse } from '../lib/result.ts';
+import type { ServerKey } from '../store/trust-data.ts';
+import type { Root } from '../tuf/root.ts';
+import type { OpenedKey } from './signer-key.ts';
+import { openSignerKey } from './signer-key.ts';
+import type { NotarySource, SourceKey } from './source.ts';
+
+/** The passphrase of an alias; `null` where none was given. */
+export type Passphrases = (alias: string) => string | null;
+
+/** The server's keys of a repository. */
+export interface OpenedKeys {
+  readonly keys: readonly OpenedKey[];
+  /** Of old keys that no root lists any more: why they were left behind. */
+  readonly notes: readonly string[];
+}
+
+const ROLES: readonly ServerKey['role'][] = ['timestamp', 'snapshot'];
+
+/**
+ * Opens the keys of a repository that the source has and the service has not (`here`). One that the
+ * root lists and that does not open refuses the repository: without it everything would come over but
+ * the right to go on.
+ */
+export async function openKeys(
+  source: NotarySource,
+  {
+    gun,
+    root,
+    here,
+  }: { readonly gun: string; readonly root: Root; readonly here: ReadonlySet<string> },
+  passphrases: Passphrases,
+): Promise<Result<OpenedKeys>> {
+  const listed = new Map(
+    ROLES.flatMap((role) => [...root.roles[role].keys.keys()].map((id) => [id, role] as const)),
+  );
+  const keys: OpenedKey[] = [];
+  const notes: string[] = [];
+  for (const key of await source.keys(gun, [...listed.keys()])) {
+    // A key from before signers noted roles is what the root says.
+    const role = listed.get(key.id) ?? ROLES.find((one) => one === key.role);
+    if (role === undefined || here.has(key.id)) continue;
+    const opened = await open(key, role, passphrases);
+    if (opened.ok) keys.push(opened.value);
+    else if (listed.has(key.id)) return opened;
+    else notes.push(`left behind, as no root lists it: ${opened.refusal.message}`);
+  }
+  return ok({ keys, notes });
+}
+
+async function open(
+  key: SourceKey,
+  role: ServerKey['role'],
+  passphrases: Passphrases,
+): Promise<Result<OpenedKey>> {
+  const passphrase = passphrases(key.alias);
+  if (passphrase !== null) return openSignerKey(key, role, passphrase);
+  return refuse(
+    'PASSPHRASE_MISSING',
+    `${role} key ${key.id.slice(0, 12)} is sealed under alias ${key.alias}: set ${passphraseVariable(key.alias)}, or give --passphrase-file ${key.alias}=FILE`,
+  );
+}
+
+/** The variable from which notary-signer takes the passphrase of an alias. */
+export function passphraseVariable(alias: string): string {
+  return `NOTARY_SIGNER_${alias.toUpperCase()}`;
+}

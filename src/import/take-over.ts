@@ -1,0 +1,99 @@
+import type { Repository } from '../oci/reference.ts';
+import type { TrustChange } from '../store/trust-data.ts';
+import type { SigningRole } from '../tuf/threshold.ts';
+import { acceptGun } from './accept-gun.ts';
+import { reportOf } from './describe.ts';
+import { remainingOf } from './existing.ts';
+import type { Feed } from './feed.ts';
+import { openKeys } from './open-keys.ts';
+import type { KeyPlace, RepositoryReport } from './report.ts';
+import { nothingStored } from './report.ts';
+import { checkRepository } from './repository-check.ts';
+import type { NotarySource } from './source.ts';
+import type { Taken } from './store-repository.ts';
+import { storeRepository } from './store-repository.ts';
+import type { ImportTarget } from './target.ts';
+
+const FEED_NOTE =
+  'its lines of the changefeed have ids that this service gave to others: whoever reads the feed has to begin anew';
+
+/**
+ * Takes one repository over, all of it in one commit or nothing: what cannot be believed, read or
+ * stored is a report and no error. Throws where source or store cannot be asked.
+ */
+export async function takeOver(
+  source: NotarySource,
+  target: ImportTarget,
+  feed: Feed,
+  gun: string,
+): Promise<RepositoryReport> {
+  const accepted = acceptGun(gun, target.registries);
+  if (!accepted.ok) return nothingStored(gun, 'skipped', accepted.refusal.message);
+  const repository = accepted.value;
+  const given = await source.repository(gun);
+  if (given.problem !== null) return nothingStored(gun, 'refused', given.problem);
+  const lines = feed.missing(repository, await source.changes(gun));
+  if (given.files.length === 0) return onlyFeed(target, feed, repository, lines ?? []);
+
+  const checked = checkRepository(gun, given.files, target.now);
+  if (!checked.ok) return nothingStored(gun, 'refused', checked.refusal.message);
+  const { root } = checked.value.verified;
+  const here = new Set((await target.reads.serverKeys(repository)).map(({ id }) => id));
+  const opened = await openKeys(source, { gun, root, here }, target.passphrases);
+  if (!opened.ok) return nothingStored(gun, 'refused', opened.refusal.message);
+  const remaining = await remainingOf(target.reads, repository, checked.value);
+  if (!remaining.ok) return nothingStored(gun, 'refused', remaining.refusal.message);
+  const { keys } = opened.value;
+  const { known, files } = remaining.value;
+
+  // Without its lines the feed gets new ones for what is stored now.
+  const kept = lines !== null && (lines.length > 0 || files.length === 0);
+  const taken: Taken = {
+    repository,
+    checked: checked.value,
+    files,
+    keys,
+    lines: lines ?? [],
+    kept,
+  };
+  if (files.length > 0 || keys.length > 0 || taken.lines.length > 0) {
+    await storeRepository(target, source.name, taken);
+    feed.add(taken.lines);
+  }
+  const changed = files.length > 0 || keys.length > 0;
+  const outcome = known ? (changed ? 'updated' : 'unchanged') : 'imported';
+  const ids = new Set([...here, ...keys.map(({ id }) => id)]);
+  return reportOf(taken, outcome, {
+    now: target.now,
+    timestamp: placeOf(root.roles.timestamp, ids, false),
+    snapshot: placeOf(root.roles.snapshot, ids, source.hasKeys),
+    notes: [...opened.value.notes, ...(lines === null ? [FEED_NOTE] : [])],
+  });
+}
+
+/** A repository that was deleted on the other server: only its place in the feed is worth keeping. */
+async function onlyFeed(
+  { writes }: ImportTarget,
+  feed: Feed,
+  repository: Repository,
+  lines: readonly TrustChange[],
+): Promise<RepositoryReport> {
+  if (lines.length > 0) {
+    await writes?.store.commit([{ kind: 'trust-changes', changes: lines }]);
+    feed.add(lines);
+  }
+  return {
+    ...nothingStored(repository, 'skipped', ''),
+    outcome: lines.length > 0 ? 'imported' : 'unchanged',
+    reason: null,
+    changes: lines.length,
+    notes: ['it was deleted there: only its lines of the changefeed are kept'],
+  };
+}
+
+/** `withOwner`: what the source has no key of is the owner's. */
+function placeOf(role: SigningRole, ids: ReadonlySet<string>, withOwner: boolean): KeyPlace {
+  const held = [...role.keys.keys()].filter((id) => ids.has(id));
+  if (held.length >= role.threshold) return 'here';
+  return withOwner ? 'owner' : 'missing';
+}
