@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ClientName } from '../support/clients.ts';
@@ -62,8 +62,11 @@ describeWithClients('countersign, docker and notary share repositories and keys'
     };
     const signersOf = async (of: DockerHome, name: string, tag: string) =>
       (await inspect(of, name)).SignedTags.find((each) => each.SignedTag === tag)?.Signers;
-    const notary = (folder: string): NotaryHome =>
-      notaryHome(folder, { url: stage.wire.url, ca: join(scope.folder(), kind, 'ca.pem') });
+    const notary = (folder: string): NotaryHome => {
+      const ca = join(scope.folder(), `${kind}-ca.pem`);
+      writeFileSync(ca, stage.server.authority.ca);
+      return notaryHome(folder, { url: stage.wire.url, ca });
+    };
 
     it.each(['ecdsa-p256', 'ed25519'])(
       'docker pulls what a first `countersign push` signed with %s, and signs on with its keys',
