@@ -79,7 +79,9 @@ function endings(
   found: (rule: CountedRule, shown: number, hints: boolean) => string,
 ): readonly string[] {
   const unmet = tallies.filter((tally) => !tally.met);
-  const [first, ...others] = unmet;
+  const rules = unmet.filter((tally) => tally.rule.map !== true);
+  // What the signed map is asked besides is news only where the rules themselves are met.
+  const [first, ...others] = rules.length > 0 ? rules : unmet;
   const policy = circumstances.policy.name;
   if (first === undefined) {
     return [` ${verb}: policy ${policy} requires nothing, which nothing can meet`];
