@@ -2,8 +2,8 @@ import { trustImported } from '../log/import-event.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Write } from '../store/store.ts';
 import type { ServerKey, TrustChange } from '../store/trust-data.ts';
+import { adoptionOf } from '../notary/adopt.ts';
 import { sealServerKey } from '../notary/server-keys.ts';
-import { entriesOf } from './entries.ts';
 import type { CheckedRepository } from './repository-check.ts';
 import type { OpenedKey } from './signer-key.ts';
 import type { ImportTarget } from './target.ts';
@@ -26,18 +26,12 @@ export async function storeRepository(
   { repository, checked, files, keys, lines, kept }: Taken,
 ): Promise<void> {
   if (writes === null) return;
-  const { root, timestamp, snapshot, tree } = checked.verified;
+  const { root, timestamp } = checked.verified;
   const sealed: ServerKey[] = [];
   for (const { privateKey, role, createdAt, usedAt } of keys) {
     const of = { repository, role, createdAt: createdAt ?? now.getTime(), usedAt };
     sealed.push(await sealServerKey(writes.masterKey, privateKey, of));
   }
-  const seen = new Map([
-    ['root', root.version],
-    ['timestamp', timestamp.version],
-    ['snapshot', snapshot.version],
-    ...[...tree.roles].map(([name, role]) => [name, role.version] as const),
-  ]);
   const [keyId = ''] = root.roles.root.keys.keys();
   const record = {
     repository,
@@ -52,8 +46,7 @@ export async function storeRepository(
     const marked = kept ? ({ imported: true } as const) : {};
     const stored = files.map(({ role, version, bytes }) => ({ role, version, bytes }));
     list.push({ kind: 'trust-files', repository, files: stored, ...marked });
-    list.push({ kind: 'trust-entries', repository, entries: entriesOf(checked.verified) });
-    list.push({ kind: 'trust-pin', repository, pin: { root: root.envelope.bytes, seen } });
+    list.push(...adoptionOf(repository, checked.verified));
   }
   for (const key of sealed) list.push({ kind: 'server-key', key });
   if (lines.length > 0) list.push({ kind: 'trust-changes', changes: lines });
