@@ -2,7 +2,7 @@ import type { JsonObject } from '../lib/json.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { NewEvent } from '../store/store.ts';
-import { SERVICE, cut, event } from './event.ts';
+import { cut, event } from './event.ts';
 
 /** Roles that an event spells out; the rest is counted. */
 const ROLES = 24;
@@ -77,7 +77,11 @@ export function trustReset(
   return event('sig', 'trust-reset', { repository }, actor, data, [nonce]);
 }
 
-/** `master-key-rotated`: the server's keys are sealed under another master key. Recorded once for the two. */
-export function masterKeyRotated(from: string, to: string, keys: number): NewEvent {
-  return event('sig', 'master-key-rotated', {}, SERVICE, { from, to, keys }, [from, to]);
+/** `master-key-rotated`: the server's keys are sealed under another master key; both by id. `nonce`: one per rotation. */
+export function masterKeyRotated(
+  fact: { readonly from: string; readonly to: string; readonly keys: number },
+  actor: string,
+  nonce: string,
+): NewEvent {
+  return event('sig', 'master-key-rotated', {}, actor, { ...fact }, [nonce]);
 }

@@ -172,7 +172,9 @@ function deleteFiles(statements: Statements, repository: Repository, time: numbe
 }
 
 function addChange(statements: Statements, change: Omit<TrustChange, 'id'>): void {
-  const last = statements.get('SELECT coalesce(max(id), 0) AS id FROM trust_change');
+  const last = statements.get(
+    `SELECT max(feed_floor, coalesce((SELECT max(id) FROM trust_change), 0)) AS id FROM store`,
+  );
   insertChange(statements, { ...change, id: Number(last?.['id']) + 1 });
 }
 

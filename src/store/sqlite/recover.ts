@@ -24,7 +24,8 @@ function summaryOf(mark: HighWater | 'unreadable' | null): Json {
 /**
  * Lets a database that is older than its high-water file serve again, and records that it was: an
  * event `recovered` in `sig` with what the file had seen and what the database has. The trust revision
- * rises above both, so that no verdict of the lost time is taken for one of now. Throws as
+ * rises above both, so that no verdict of the lost time is taken for one of now; and the changefeed goes
+ * on behind the last id that anybody may have seen. Throws as
  * {@link openSqliteStore}, and STORE_UNAVAILABLE where the database is damaged.
  */
 export function recoverSqliteStore(options: RecoverOptions & { readonly clock: Clock }): Recovery {
@@ -81,8 +82,10 @@ function recoverLocked(options: RecoverOptions & { readonly clock: Clock }): Rec
     );
     db.exec('BEGIN IMMEDIATE');
     const { events } = new Applier(db).apply([{ kind: 'event', event }], clock().getTime());
-    const above = typeof seen === 'object' && seen !== null ? seen.trustRevision : 0;
-    db.prepare('UPDATE store SET trust_revision = max(trust_revision, ?) + 1').run(above);
+    const mark = typeof seen === 'object' ? seen : null;
+    db.prepare(
+      `UPDATE store SET trust_revision = max(trust_revision, ?) + 1, feed_floor = max(feed_floor, ?)`,
+    ).run(mark?.trustRevision ?? 0, mark?.feed.last ?? 0);
     const place = prepareHighWater(data, markOf(db));
     db.exec('COMMIT');
     place();

@@ -56,6 +56,8 @@ export const TRUST_STEP = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX server_key_repository ON server_key (repository, created_at, id);
 
+  -- Ids up to here were given by a database that is lost: consumers have seen them.
+  ALTER TABLE store ADD COLUMN feed_floor INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE trust_change (
     id INTEGER PRIMARY KEY CHECK (id >= 1),
     repository TEXT NOT NULL,
