@@ -16,6 +16,7 @@ export function define(program: Command, context: Context): void {
         'docker',
       ]),
     )
+    .option('--pretty', 'the text of docker trust inspect --pretty')
     .option('--server <url>', "the Countersign to ask (default: the image's own host)")
     .option(
       '--policies <dir>',
@@ -32,12 +33,17 @@ export function define(program: Command, context: Context): void {
       `
 HOST/NAME:TAG or HOST/NAME@sha256:… is one image, HOST/NAME every tag of the repository. Signers are
 those that the Countersign in front of the registry knows, or the given keys; what nobody given here
-signed is counted, never believed.
+signed is counted, never believed. The repository's Notary v1 trust data are shown besides, as this machine
+may believe them: from the root that it saw first, which docker and countersign keep together.
+
+--format docker and --pretty print what docker trust inspect prints, of the trust data alone where there
+are any; without trust data the other signatures in the same shape, or [] and exit status 1.
 
 Examples:
   $ countersign inspect registry.example.com/prod/app
   $ countersign inspect --key release-bot.pub registry.example.com/prod/app:1.2
-  $ countersign inspect --format docker registry.example.com/prod/app`,
+  $ countersign inspect --format docker registry.example.com/prod/app
+  $ countersign inspect --pretty registry.example.com/prod/app`,
     )
     .action((image: string, flags: InspectFlags) => runInspect(context, image, flags));
 }

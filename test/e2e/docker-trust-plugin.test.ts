@@ -2,11 +2,13 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ClientName } from '../support/clients.ts';
+import { ENTRY } from '../support/countersign.ts';
 import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerHome } from '../support/docker-home.ts';
 import { logIn } from '../support/docker-home.ts';
 import { installPlugin, PLUGIN } from '../support/docker-plugin.ts';
 import type { RunOptions } from '../support/run.ts';
+import { run } from '../support/run.ts';
 import { suiteScope } from '../support/scope.ts';
 import { TRUST_SERVERS } from '../support/trust-server.ts';
 import type { TrustGround, TrustStage } from '../support/trust-stage.ts';
@@ -275,6 +277,16 @@ describeWithClients('docker trust as a plugin', NEEDS, () => {
       await ours.trust(['signer', 'add', '--key', 'bob.pub', 'bob', gun]);
       expect(await ours.trust(['sign', `${gun}:2`])).toMatchObject({ code: 0 });
       await reader.must('pull', `${gun}:2`);
+      for (const [flags, docker] of [
+        [['--format', 'docker'], []],
+        [['--pretty'], ['--pretty']],
+      ] as const) {
+        const shown = await run(process.execPath, [ENTRY, 'inspect', ...flags, gun], {
+          env: { ...home.env, VITEST: undefined, NODE_OPTIONS: undefined },
+        });
+        const expected = await home.must('trust', 'inspect', ...docker, gun);
+        expect(shown).toMatchObject({ code: 0, stdout: expected.stdout, stderr: '' });
+      }
       // With docker's own words, and the key that the plugin made.
       const signed = await home.must('trust', 'sign', `${gun}:10`);
       expect(signed.stdout).toContain(`Successfully signed ${gun}:10`);

@@ -1,25 +1,25 @@
-import { basename, extname } from 'node:path';
 import { CountersignError, codeOf, messageOf } from '../../../src/lib/errors.ts';
 import { mapParallel } from '../../../src/lib/parallel.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
-import type { Authority } from '../../../src/trust/format.ts';
 import { isEvidenceTag } from '../../../src/trust/formats.ts';
 import type { Context } from '../../commands.ts';
-import { readPublicKey } from '../../public-key-file.ts';
+import { dockerJson, dockerPretty } from '../../docker-trust/report.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
-import { findPlaces, loadFrom } from '../policy/places.ts';
+import { givenAuthorities } from './authorities.ts';
 import type { Inspected, Look } from './look.ts';
 import { lookAtServer, lookWithKeys } from './look.ts';
-import { describeInspected, dockerShape } from './show.ts';
+import { describeInspected, describeSignedMap, dockerShape } from './show.ts';
+import { readSignedMap, trySignedMap } from './signed-map.ts';
 
 /** The options of `inspect`. */
 export interface InspectFlags extends RegistryFlags {
   readonly format?: 'docker';
+  readonly pretty?: boolean;
   readonly server?: string;
   readonly policies?: string;
   readonly key?: readonly string[];
@@ -38,6 +38,18 @@ export async function runInspect(
   const image = unwrap(parseReference(text));
   const output = context.output();
   const authorities = await givenAuthorities(context, image, flags);
+  const asDocker = flags.format === 'docker' || flags.pretty === true;
+  if (asDocker && authorities === null) {
+    const report = await readSignedMap(context, image, flags);
+    if (report !== null) {
+      const shape = [dockerJson(text, report)];
+      const shown = (): string =>
+        flags.pretty === true ? dockerPretty(text, report) : JSON.stringify(shape, null, 4);
+      output.result(shape, shown);
+      context.exit(report.tags.length > 0 ? 0 : 1);
+      return;
+    }
+  }
   const registry = openRegistry(image, flags, context.env);
   const server = flags.server === undefined ? image.host : parseServer(flags.server);
   const asked =
@@ -48,53 +60,45 @@ export async function runInspect(
     const references = one ? [image] : await tagged(registry, image, (said) => output.warn(said));
     const looked = await mapParallel(references, WIDTH, async (each) => lookAt(each, look, one));
     const images = looked.flatMap((each) => (each === null || 'unread' in each ? [] : each));
-    const unread = looked.flatMap((each) => (each !== null && 'unread' in each ? each.unread : []));
+    const map =
+      authorities === null && !asDocker
+        ? await trySignedMap(context, image, flags)
+        : { report: null, unread: [] };
+    const unread = [
+      ...looked.flatMap((each) => (each !== null && 'unread' in each ? each.unread : [])),
+      ...map.unread,
+    ];
     for (const said of unread) output.warn(said);
-    if (images.length === 0 && unread.length === 0) {
+    if (images.length === 0 && unread.length === 0 && map.report === null && !asDocker) {
       throw new CountersignError(
         'MANIFEST_UNKNOWN',
         `expected an image ${formatReference(image)} in the registry, found none`,
       );
     }
-    if (flags.format === 'docker') {
-      const shape = dockerShape(image.repository, images);
-      output.result(shape, JSON.stringify(shape, null, 4));
+    if (asDocker) {
+      const shape = images.length === 0 ? [] : dockerShape(image.repository, images);
+      output.result(shape, () =>
+        flags.pretty === true
+          ? describeInspected(formatReference(image), images)
+          : JSON.stringify(shape, null, 4),
+      );
     } else {
       const name = formatReference(image);
-      const data = { repository: image.repository, images, unread };
-      output.result(data, () => describeInspected(name, images));
+      const data = { repository: image.repository, images, signedMap: map.report, unread };
+      output.result(data, () => {
+        const shown = images.length === 0 ? [] : [describeInspected(name, images)];
+        if (map.report !== null) shown.push(describeSignedMap(map.report));
+        return shown.join('\n');
+      });
     }
     const incomplete = unread.length > 0 || images.some((each) => each.problems.length > 0);
-    const signed = images.some((each) => each.signatures.length > 0);
+    const mapped = (map.report?.tags.length ?? 0) > 0;
+    const signed = mapped || images.some((each) => each.signatures.length > 0);
     context.exit(incomplete ? 3 : signed ? 0 : 1);
   } finally {
     await registry.close();
     if (asked !== registry) await asked.close();
   }
-}
-
-/** The keys that `--policies` or `--key` name; `null` where a Countersign is to be asked. */
-async function givenAuthorities(
-  context: Context,
-  image: Reference,
-  flags: InspectFlags,
-): Promise<readonly Authority[] | null> {
-  const files = flags.key ?? [];
-  if (flags.policies === undefined && files.length === 0) return null;
-  if (flags.server !== undefined) {
-    throw new CountersignError(
-      'USAGE',
-      'expected either --server, or --policies and --key; found both',
-    );
-  }
-  const places = await findPlaces(context, { registry: image.host });
-  const policies = flags.policies === undefined ? null : await loadFrom(flags.policies, places);
-  const keys = await Promise.all(
-    files.map(async (file): Promise<Authority> => {
-      return { name: basename(file, extname(file)), keys: [await readPublicKey(file)] };
-    }),
-  );
-  return [...(policies?.authorities ?? []), ...keys];
 }
 
 async function tagged(

@@ -1,5 +1,7 @@
 import { hexOf } from '../../../src/oci/digest.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
+import type { TrustReport } from '../../docker-trust/report.ts';
+import { REPO_ADMIN } from '../../docker-trust/report.ts';
 import type { Inspected } from './look.ts';
 
 /** All images for a person: one line each, its signatures below. */
@@ -18,6 +20,22 @@ export function describeInspected(name: string, images: readonly Inspected[]): s
   ]);
   return [name, ...lines].join('\n');
 }
+
+/** What the repository's own signed map (Notary v1) says: a line for each tag, and who may sign. */
+export function describeSignedMap({ tags, signers }: TrustReport): string {
+  const names = signers.map(({ name, keys }) => `${name} (${keys.map(short).join(', ')})`);
+  return [
+    '  signed map (dct):',
+    ...tags.map(
+      ({ tag, digest, signers: by }) =>
+        `    ${tag}  sha256:${digest}  ${by.length === 0 ? REPO_ADMIN : by.join(', ')}`,
+    ),
+    ...(tags.length === 0 ? ['    no tag is signed'] : []),
+    `    signers: ${names.length === 0 ? 'the holder of its targets key alone' : names.join(', ')}`,
+  ].join('\n');
+}
+
+const short = (id: string): string => id.slice(0, 12);
 
 /**
  * The JSON of `docker trust inspect` (docker/cli, cli/command/trust/inspect.go): an array of one
