@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Service, Site } from './countersign.ts';
 import { createSite, startService } from './countersign.ts';
+import type { OneSigner } from './one-signer.ts';
 import { oneSigner } from './one-signer.ts';
 import type { Ran } from './run.ts';
 import type { Scope } from './scope.ts';
@@ -18,11 +19,11 @@ export interface Holding {
 }
 
 /** Starts it, with the keys `release-bot` (asked for) and `intern` (unknown to the policy). */
-export async function startHolding(scope: Scope): Promise<Holding> {
+export async function startHolding(scope: Scope, policy: OneSigner = {}): Promise<Holding> {
   const site = createSite(join(scope.folder(), 'site'));
   await site.key('release-bot');
   await site.key('intern');
-  site.policy(oneSigner({ push: 'hold' }));
+  site.policy(oneSigner({ push: 'hold', ...policy }));
   const service = scope.own(await startService(site));
   return {
     site,

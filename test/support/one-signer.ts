@@ -9,12 +9,15 @@ export interface OneSigner {
   readonly authority?: string;
   /** The authority's public key below `policies/`. */
   readonly key?: string;
+  /** The formats that count; cosign's where it is not given. */
+  readonly formats?: readonly string[];
 }
 
-/** A policy file that asks for one signature in cosign's format, by one authority with one key. */
+/** A policy file that asks for one signature, by one authority with one key. */
 export function oneSigner(options: OneSigner = {}): string {
   const { images = 'team/**', name = 'team', mode = 'enforce', push } = options;
   const { authority = 'release-bot', key = `keys/${authority}.pub` } = options;
+  const { formats = ['cosign'] } = options;
   return `version: 1
 authorities:
   - name: ${authority}
@@ -25,6 +28,6 @@ policies:
     mode: ${mode}
 ${push === undefined ? '' : `    push: ${push}\n`}    tags: registry
     require:
-      - signatures: { by: [${authority}], formats: [cosign] }
+      - signatures: { by: [${authority}], formats: [${formats.join(', ')}] }
 `;
 }

@@ -105,9 +105,13 @@ async function prepareSigning(
     ? openTrust(image.host, options, context.env, (line) => output.warn(line))
     : null;
   const required = options.format !== undefined;
+  const passedOver = (line: string): void => output.note(line);
   return {
     signer,
-    formats: imageSigners(names, session && dctImageSigner({ session, signer, required })),
+    formats: imageSigners(
+      names,
+      session && dctImageSigner({ session, signer, required, passedOver }),
+    ),
     annotations: options.annotation ?? {},
     close: async () => session?.server.close(),
   };

@@ -10,6 +10,7 @@ import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
+import type { Output } from '../../output.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
@@ -78,7 +79,7 @@ export async function runSign(
     const done: SignedReference[] = [];
     for (const target of targets) {
       const { image, digest } = target;
-      const formats = formatsOf(flags, signer, () => trustOf(image.host));
+      const formats = formatsOf(flags, signer, () => trustOf(image.host), output);
       const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
       const signed = await signTarget(signing, flags.recursive, output);
       const name = formatReference({ ...image, digest });
@@ -100,10 +101,16 @@ function formatsOf(
   { format }: SignFlags,
   signer: NamedSigner,
   trust: () => TrustSession,
+  output: Output,
 ): readonly ImageSigner[] {
   const names = format ?? SIGNED_FORMATS;
   const dct = names.includes('dct')
-    ? dctImageSigner({ session: trust(), signer, required: format !== undefined })
+    ? dctImageSigner({
+        session: trust(),
+        signer,
+        required: format !== undefined,
+        passedOver: (line) => output.note(line),
+      })
     : null;
   return imageSigners(names, dct);
 }

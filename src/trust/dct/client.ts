@@ -144,14 +144,23 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
     // An empty body is what docker sends with its POST; the right to rotate is that of everything.
     const scopes = scope(repository, method === 'GET' ? 'push,pull' : '*');
     return ask({ method, target: path(repository, `${role}.key`) }, scopes, async (answer) => {
-      if (answer.status !== 200) throw await refused(answer, `the ${role} key of ${repository}`);
+      if (answer.status !== 200) throw await refused(answer, repository, `the ${role} key`);
       return parseServerKey(await answer.read(KEY_BYTES), host);
     });
   };
-  const refused = async (answer: Answer, doing: string): Promise<CountersignError> => {
-    if (answer.status !== 404 && answer.status !== 405) return refusalOf(answer, doing);
+  const refused = async (
+    answer: Answer,
+    repository: Repository,
+    what: string,
+  ): Promise<CountersignError> => {
+    if (answer.status !== 404 && answer.status !== 405) {
+      return refusalOf(answer, `${what} of ${repository}`);
+    }
     await answer.drain();
-    return new CountersignError('NO_TRUST_SERVICE', `${host} has no Notary service for ${doing}`);
+    return new CountersignError(
+      'NO_TRUST_SERVICE',
+      `${host} has no Notary service for ${repository}`,
+    );
   };
 
   return {
@@ -188,7 +197,7 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
             return 'stored';
           }
           if (answer.status !== 400 && answer.status !== 500) {
-            throw await refused(answer, `publishing trust data of ${repository}`);
+            throw await refused(answer, repository, 'publishing trust data');
           }
           const error = parseNotaryError(await answer.read(ERROR_BYTES));
           if (isConflict(error)) return 'conflict';
@@ -205,8 +214,7 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
         { method: 'DELETE', target: path(repository, '') },
         scope(repository, '*'),
         async (answer) => {
-          if (answer.status !== 200)
-            throw await refused(answer, `deleting trust data of ${repository}`);
+          if (answer.status !== 200) throw await refused(answer, repository, 'deleting trust data');
           await answer.drain();
         },
       ),

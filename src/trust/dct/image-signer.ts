@@ -15,6 +15,8 @@ export interface DctSigning {
   readonly signer: NamedSigner;
   /** True where the person asked for this format; else it is passed over, with a note, where it cannot be. */
   readonly required: boolean;
+  /** Told where the format is passed over for want of a service or a tag; the session's `note` tells the rest. */
+  readonly passedOver: (line: string) => void;
 }
 
 /** Not everybody has a Notary service, or may write there; nobody who did not ask for it is kept from signing. */
@@ -35,7 +37,7 @@ const RETIRED =
  * Signs an image's tag in its repository's Notary v1 trust data. A digest without a tag has no place
  * there, nor has what an index contains.
  */
-export function dctImageSigner({ session, signer, required }: DctSigning): ImageSigner {
+export function dctImageSigner({ session, signer, required, passedOver }: DctSigning): ImageSigner {
   return {
     name: 'dct',
     onlyImage: true,
@@ -45,7 +47,7 @@ export function dctImageSigner({ session, signer, required }: DctSigning): Image
         throw new CountersignError('USAGE', `cannot sign in dct: ${NO_TAG}`);
       const unfit = tag === null ? NO_TAG : retired(session, request) && !required ? RETIRED : null;
       if (tag === null || unfit !== null) {
-        session.note(`not signed in dct: ${unfit}`);
+        passedOver(`not signed in dct: ${unfit}`);
         return null;
       }
       const manifest = await sink.manifest(digest);
@@ -67,7 +69,8 @@ export function dctImageSigner({ session, signer, required }: DctSigning): Image
           MAY_BE_MISSED.includes(code) &&
           !(session.server.address.named && code === 'NO_TRUST_SERVICE');
         if (required || !(strange || missed)) throw error;
-        session.note(`not signed in dct: ${messageOf(error)}`);
+        const tell = strange || code === 'NO_TRUST_SERVICE' ? passedOver : session.note;
+        tell(`not signed in dct: ${messageOf(error)}`);
         return null;
       }
     },

@@ -42,7 +42,11 @@ describe('dct beside the other formats', () => {
   ) => {
     const signer = await storedSigner(session, name);
     const request = { repository: `${host}/team/app` as Repository, digest, tag, annotations: {} };
-    return dctImageSigner({ session, signer, required }).sign(request, signer, sink);
+    return dctImageSigner({ session, signer, required, passedOver: session.note }).sign(
+      request,
+      signer,
+      sink,
+    );
   };
 
   it.each([401, 403, 404, 405])(

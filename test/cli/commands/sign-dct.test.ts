@@ -1,0 +1,139 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Holding } from '../../support/holding.ts';
+import { startHolding } from '../../support/holding.ts';
+import { buildImage, buildIndex, pushImage } from '../../support/image.ts';
+import { suiteScope } from '../../support/scope.ts';
+
+const image = (note: string) => buildImage({ annotations: { note } });
+const key = ['--key', 'release-bot'] as const;
+
+describe('countersign sign in dct', () => {
+  const scope = suiteScope();
+  let holding: Holding;
+  beforeAll(async () => {
+    holding = await startHolding(scope, { formats: ['dct', 'cosign'] });
+  });
+  /** By the host's own name: under an alias there is no trust data. */
+  const at = (name: string): string => `localhost:${holding.service.host.split(':')[1]}/${name}`;
+  const push = (path: string, pushed = image(path), tag = '1') =>
+    pushImage(holding.service.url, path, pushed, tag);
+  const status = async (path: string, reference = '1'): Promise<number> => {
+    const accept =
+      'application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json';
+    const url = `${holding.service.url}/v2/${path}/manifests/${reference}`;
+    return (await fetch(url, { headers: { accept } })).status;
+  };
+  const targets = async (path: string, role: string): Promise<unknown> => {
+    const answer = await fetch(`${holding.service.url}/v2/${at(path)}/_trust/tuf/${role}.json`, {
+      headers: { host: at('x').split('/')[0] ?? '' },
+    });
+    const file = (await answer.json()) as {
+      signed: { targets: Record<string, { length: number }> };
+    };
+    return file.signed.targets;
+  };
+
+  it('signs both ways by default, and what stands is not written again', async () => {
+    const digest = await push('team/both');
+    const first = await holding.json('sign', at('team/both:1'), ...key);
+    const signed = ['cosign', 'dct'].map((format) => ({ digest, format, written: true }));
+    expect(first).toMatchObject({ code: 0, data: { images: [{ signed, held: null }] } });
+    expect(await status('team/both')).toBe(200);
+    const again = await holding.json('sign', at('team/both:1'), ...key);
+    const stands = signed.map((one) => ({ ...one, written: false }));
+    expect(again).toMatchObject({ code: 0, data: { images: [{ signed: stands }] } });
+    const renewed = await holding.json('sign', at('team/both:1'), ...key, '--renew');
+    expect(renewed).toMatchObject({ data: { images: [{ signed }] } });
+  });
+
+  it('dct alone releases what is held: the publish is the signature', async () => {
+    const made = image('held for dct');
+    await push('team/dct', made);
+    expect(await status('team/dct')).not.toBe(200);
+    const done = await holding.cli('sign', at('team/dct:1'), ...key, '--format', 'dct');
+    expect(done).toMatchObject({ code: 0, stderr: expect.stringContaining('signed (dct)') });
+    expect(await status('team/dct')).toBe(200);
+    expect(await targets('team/dct', 'targets/release-bot')).toMatchObject({
+      1: { length: made.manifest.length },
+    });
+  });
+
+  it('of an index only itself is a target', async () => {
+    const index = buildIndex([image('amd64'), image('arm64')]);
+    await push('team/index', index);
+    const { data } = await holding.json('sign', at('team/index:1'), ...key);
+    const { signed } = (data as { images: { signed: { format: string; digest: string }[] }[] })
+      .images[0] ?? {
+      signed: [],
+    };
+    expect(signed.filter(({ format }) => format === 'cosign')).toHaveLength(3);
+    expect(signed.filter(({ format }) => format === 'dct').map(({ digest }) => digest)).toEqual([
+      index.digest,
+    ]);
+  });
+
+  it('a digest without a tag is signed in cosign alone, and the reason is said', async () => {
+    const digest = await push('team/digest');
+    const name = `${at('team/digest')}@${digest}`;
+    const done = await holding.cli('sign', name, ...key);
+    expect(done.code).toBe(0);
+    expect(done.stderr).toContain('not signed in dct: it signs tags, and none was named');
+    expect(done.stderr).toContain('signed (cosign)');
+    const refused = await holding.cli('sign', name, ...key, '--format', 'dct');
+    expect(refused).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('cannot sign in dct'),
+    });
+  });
+
+  it('without a passphrase for a root key nothing is begun, and cosign still signs', async () => {
+    await push('team/no-root');
+    const file = join(holding.site.folder, 'passphrase');
+    writeFileSync(file, 'a test passphrase');
+    const env = {
+      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: undefined,
+      DOCKER_CONFIG: join(holding.site.folder, 'ci'),
+    };
+    await holding.site.cli(['key', 'generate', 'ci', '--out', holding.site.folder], { env });
+    const done = await holding.site.cli(['sign', at('team/no-root:1')], { env });
+    expect(done.code).toBe(0);
+    expect(done.stderr).toMatch(
+      /warning: not signed in dct: .*DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE/,
+    );
+    const asked = await holding.site.cli(['sign', at('team/no-root:1'), '--format', 'dct'], {
+      env,
+    });
+    expect(asked.code).toBe(2);
+    const given = ['sign', at('team/no-root:1'), '--passphrase-file', file];
+    expect(await holding.site.cli(given, { env })).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/made the root key [\s\S]*signed \(cosign, dct\)/),
+    });
+  });
+
+  it('revoke takes the entry out too, and says so', async () => {
+    await push('team/revoked');
+    await holding.cli('sign', at('team/revoked:1'), ...key);
+    const { code, data } = await holding.json('revoke', at('team/revoked:1'), '--reason', 'test');
+    expect(code).toBe(0);
+    const roles = ['targets/release-bot', 'targets/releases'];
+    expect(data).toMatchObject({
+      revocations: [
+        { dct: { removed: roles.map((role) => ({ role, tags: ['1'] })), remaining: [] } },
+      ],
+    });
+    expect(await targets('team/revoked', 'targets/releases')).toEqual({});
+    expect(await status('team/revoked')).toBe(403);
+    // Given back, it is trusted by its other signature; the entry comes back by signing.
+    await holding.cli('revoke', at('team/revoked:1'), '--undo');
+    await holding.cli('sign', at('team/revoked:1'), ...key);
+    expect(await targets('team/revoked', 'targets/releases')).toHaveProperty('1');
+  });
+
+  it('an unknown format is refused by name', async () => {
+    const refused = await holding.cli('sign', at('team/x:1'), '--format', 'pgp');
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('dct or cosign') });
+  });
+});
