@@ -31,8 +31,14 @@ export function define(program: Command, context: Context): void {
 The signature names the tag that you write: HOST/NAME:TAG, or HOST/NAME:TAG@sha256:… where several
 images wait under that tag.
 
+dct is the tag's entry in the repository's Notary v1 trust data, as docker trust sign writes it, at the
+registry's own host or DOCKER_CONTENT_TRUST_SERVER. The key signs as the signer of its name; a repository
+without trust data is begun, with a root key in docker's key store: keep a copy of that one.
+Annotations are cosign's alone.
+
 Examples:
   $ countersign sign registry.example.com/prod/app:1.2
+  $ countersign sign --key release-bot --format dct registry.example.com/prod/app:1.2
   $ countersign sign --key release-bot -a build=42 registry.example.com/prod/app:1.2@sha256:…`,
     )
     .action((images: string[], flags: SignFlags) => runSign(context, images, flags));
