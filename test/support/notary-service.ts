@@ -1,6 +1,8 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import pino from 'pino';
+import { expect } from 'vitest';
 import type { KeyType } from '../../src/keys/key.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import { createNotary } from '../../src/notary/create-notary.ts';
@@ -12,12 +14,16 @@ import type { Repository } from '../../src/oci/reference.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import type { Store } from '../../src/store/store.ts';
 import { buildRoot, buildSnapshot, buildTargets } from '../../src/tuf/build-files.ts';
+import { parseEnvelope } from '../../src/tuf/envelope.ts';
 import type { FileMeta } from '../../src/tuf/file-meta.ts';
 import { fileMetaOf } from '../../src/tuf/file-meta.ts';
 import { lifetime } from '../../src/tuf/lifetime.ts';
+import type { Listing } from '../../src/tuf/listing.ts';
+import { parseListing } from '../../src/tuf/listing.ts';
 import { parseTufKey, tufKeyId } from '../../src/tuf/public-key.ts';
 import type { TufKey } from '../../src/tuf/public-key.ts';
 import type { SigningRole } from '../../src/tuf/threshold.ts';
+import { suiteScope } from './scope.ts';
 import { openAt } from './store.ts';
 import type { Hand } from './tuf.ts';
 import { makeHand, roleOf, tag } from './tuf.ts';
@@ -37,6 +43,17 @@ export interface NotaryStage {
   /** Ends the process, as far as its memory goes, and starts another on the same store. */
   restart(ports?: Partial<NotaryPorts>): Promise<NotaryStage>;
   close(): Promise<void>;
+}
+
+/** Starts services that end with the suite; call it in the body of `describe`. */
+export function notarySuite(): (ports?: Partial<NotaryPorts>) => Promise<NotaryStage> {
+  const scope = suiteScope();
+  return async (ports) => {
+    const data = mkdtempSync(join(scope.folder(), 'notary-'));
+    const stage = await startNotary(data, ports);
+    scope.own({ stop: () => stage.close() });
+    return stage;
+  };
 }
 
 /** Starts a service on a data folder. */
@@ -80,9 +97,6 @@ export async function startNotary(
     close: () => store.close(),
   };
 }
-
-/** A new data folder below another. */
-export const dataIn = (folder: string): string => mkdtempSync(join(folder, 'notary-'));
 
 /** A repository by its name. */
 export const gunOf = (name: string): Repository =>
@@ -201,22 +215,56 @@ export async function begin(
   });
 }
 
-/** Everything that a store keeps of trust data, to compare before and after. */
-export async function wholeState(store: Store): Promise<unknown> {
-  const repositories = await store.trustRepositories(null);
-  const digests = new Set<string>();
-  return {
-    counts: await store.counts(),
-    revision: await store.trustRevision(),
-    changes: await store.trustChanges({ repository: null, limit: 1000, after: 0 }),
-    keys: await store.serverKeys(null),
-    repositories: await Promise.all(
-      repositories.map(async (repository) => ({
-        repository,
-        files: [...(await store.trustFiles(repository))],
-        pin: await store.trustPin(repository),
-      })),
-    ),
-    digests: [...digests],
-  };
+/** Everything in a store's database, table by table, to compare before and after. */
+export function wholeStore({ data }: NotaryStage): Readonly<Record<string, readonly string[]>> {
+  const db = new DatabaseSync(join(data, 'countersign.db'), { readOnly: true });
+  try {
+    const tables = db
+      .prepare(`SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`)
+      .all()
+      .map((row) => String(row['name']));
+    const hex = (_name: string, value: unknown): unknown =>
+      value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+    return Object.fromEntries(
+      tables.map((table) => [
+        table,
+        db
+          .prepare(`SELECT * FROM "${table}"`)
+          .all()
+          .map((row) => JSON.stringify(Object.entries(row).map(([k, v]) => [k, hex(k, v)]))),
+      ]),
+    );
+  } finally {
+    db.close();
+  }
+}
+
+/** Publishes files that have to be refused with nothing changed; gives the refusal. */
+export async function refusedFiles(
+  stage: NotaryStage,
+  repository: Repository,
+  files: Readonly<Record<string, Uint8Array>>,
+  mayPush = true,
+): Promise<unknown> {
+  const before = wholeStore(stage);
+  const outcome = await publishFiles(stage, repository, files, mayPush);
+  expect(wholeStore(stage)).toEqual(before);
+  return outcome.ok ? 'accepted' : outcome.refusal;
+}
+
+/** INVALID_UPDATE with this fault and message. */
+export function faultOf(name: string, message: string | RegExp): object {
+  const Msg: unknown = typeof message === 'string' ? message : expect.stringMatching(message);
+  return { code: 'INVALID_UPDATE', detail: { Name: name, Error: { Msg } } };
+}
+
+/** What the service signed, parsed; the caller vouches that it is there. */
+export async function servedListing(
+  { notary }: NotaryStage,
+  repository: Repository,
+  role: 'snapshot' | 'timestamp',
+): Promise<Listing> {
+  const file = await notary.current(repository, role);
+  if (file === null) throw new Error(`no ${role} of ${repository}`);
+  return unwrap(parseListing(unwrap(parseEnvelope(file.bytes)), role));
 }
