@@ -1,4 +1,4 @@
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { basicAuthorization } from '../../oci/authorization.ts';
 import type { Caller } from '../caller.ts';
 import { header } from '../upstream-answer.ts';
@@ -7,11 +7,12 @@ import { gateRefused, noAnswer } from './failure.ts';
 import { OwnTokens } from './own-tokens.ts';
 import { scopesOf } from './scopes.ts';
 import { openTokenServer } from './token-server.ts';
+import type { Sender } from './uploads.ts';
 
 const PROBE_TIMEOUT = 30_000;
 
 /** A request, and the connections that it goes over: always those to upstream's own origin. */
-export type PooledRequest = UpstreamRequest & { readonly pool: Pool };
+export type PooledRequest = UpstreamRequest & { readonly pool: Sender };
 
 /**
  * Sends requests to one registry with what authorises them: the caller's own header where it is passed
@@ -78,7 +79,7 @@ export class Authorised {
     throw gateRefused(response, true);
   }
 
-  async #askForChallenge(tokens: OwnTokens, pool: Pool): Promise<void> {
+  async #askForChallenge(tokens: OwnTokens, pool: Sender): Promise<void> {
     const signal = AbortSignal.timeout(PROBE_TIMEOUT);
     const probe: PooledRequest = { pool, method: 'GET', path: '/v2/', headers: {}, signal };
     const response = await this.#send(probe, null);

@@ -12,6 +12,8 @@ import { openPool } from './pools.ts';
 import { RateLimits } from './rate-limits.ts';
 import { readsBlob } from './scopes.ts';
 import { isRedirect, Storage } from './storage.ts';
+import type { Sender } from './uploads.ts';
+import { openUploads } from './uploads.ts';
 
 const TOTAL_TIMEOUT = 60_000;
 const MAX_HOPS = 3;
@@ -34,6 +36,7 @@ export class Wire {
   readonly #small: Pool;
   readonly #streams: Pool;
   readonly #answers: Pool;
+  readonly #uploads: Sender | null;
   readonly #authorised: Authorised;
   readonly #blobs: BlobStreams;
   readonly #complaints: Complaints;
@@ -45,6 +48,7 @@ export class Wire {
     this.#small = openPool(options, 64);
     this.#streams = openPool(options, 128);
     this.#answers = openPool(options, 64);
+    this.#uploads = openUploads(options);
     this.#storage = new Storage(options.storage ?? []);
     this.#authorised = new Authorised(options);
     this.#blobs = new BlobStreams(options);
@@ -107,7 +111,9 @@ export class Wire {
   async stream(given: UpstreamRequest, caller: Caller): Promise<Dispatcher.ResponseData> {
     const { method, path, body } = given;
     const isLong = body !== undefined || (method === 'GET' && readsBlob(method, path));
-    const request: PooledRequest = { ...given, pool: isLong ? this.#streams : this.#answers };
+    const pool = isLong ? this.#streams : this.#answers;
+    const uploads = body instanceof Readable ? this.#uploads : null;
+    const request: PooledRequest = { ...given, pool: uploads ?? pool };
     try {
       const response = await this.#authorised.send(request, caller);
       const follow = isRedirect(response.statusCode) && readsBlob(method, path);
@@ -131,6 +137,7 @@ export class Wire {
   async close(): Promise<void> {
     this.#blobs.close();
     const pools = [this.#small, this.#streams, this.#answers].map((pool) => pool.destroy());
+    await this.#uploads?.destroy();
     await Promise.all([...pools, this.#storage.close(), this.#authorised.close()]);
   }
 
