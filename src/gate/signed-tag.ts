@@ -1,7 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
-import { askedBy, mapAuthorities } from '../policy/match.ts';
-import { tagInMap } from '../trust/dct/tag-in-map.ts';
+import { asksMap, meantTag } from '../policy/meant-tag.ts';
 import type { Gate } from './gate.ts';
 import type { GateRegistry } from './ports.ts';
 
@@ -13,23 +12,18 @@ export interface NamedTag {
 }
 
 /**
- * What the signed map says that a tag is; `null` where it says nothing, where its trust data cannot be
- * believed, and where no policy asks it: then the registry may name a digest, which the decision
- * refuses under `tags: signed`, since no map confirms it. Throws where the trust data cannot be read.
+ * What the signed map says that a tag is (see `meantTag`); `null` also where no policy asks it. Throws
+ * where the trust data cannot be read.
  */
 export async function signedTag(
   gate: Gate,
   { registry, repository, tag }: NamedTag,
 ): Promise<Digest | null> {
+  const { ports } = gate;
   const governing = gate.evaluator.govern(registry, repository);
-  if (governing === null || !askedBy(governing).signedTags) return null;
-  const data = await gate.ports.trustData(repository);
-  if (data?.current.ok !== true) return null;
-  const revoked = gate.ports.trust
-    .revocations()
-    .flatMap((one) => (one.kind === 'key' ? [one.keyId] : []));
-  const authorities = mapAuthorities(governing, gate.ports.authorities());
-  return tagInMap(data.current.value, tag, authorities, new Set(revoked));
+  if (!asksMap(governing)) return null;
+  const data = await ports.trustData(repository);
+  return meantTag(governing, data, tag, ports.authorities(), ports.trust.revocations());
 }
 
 /**

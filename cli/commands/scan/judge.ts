@@ -10,7 +10,7 @@ import { askSurvey } from '../../api/surveys.ts';
 import type { Context } from '../../commands.ts';
 import { findPlaces, loadFrom } from '../policy/places.ts';
 import type { EvidenceMemo } from '../verify/offline.ts';
-import { noTrustServer } from '../verify/trust-data.ts';
+import type { ReadTrustData } from '../verify/trust-data.ts';
 import { judgeOffline } from '../verify/offline.ts';
 import type { Judged, Tagged } from './verdict.ts';
 import { verdictOf } from './verdict.ts';
@@ -49,6 +49,7 @@ export interface PolicyGround {
 export function judgeByPolicies(
   clientOf: (host: string) => RegistryClient,
   policiesOf: (host: string) => Promise<PolicyGround>,
+  trustData: ReadTrustData,
 ): Judge {
   const memo: EvidenceMemo = new LRUCache({ max: 10_000 });
   const now = new Date();
@@ -56,7 +57,7 @@ export function judgeByPolicies(
     const { policies, aliases } = await policiesOf(image.host);
     const client = clientOf(image.host);
     const basis = policies.revision;
-    const ground = { client, policies, aliases, now, memo, trustData: noTrustServer };
+    const ground = { client, policies, aliases, now, memo, trustData };
     try {
       const decision = await judgeOffline(ground, image);
       return judged(image, decisionJson(decision, null), basis);

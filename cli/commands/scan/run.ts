@@ -5,6 +5,7 @@ import { interruptible } from '../../interrupt.ts';
 import { openRegistry } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
 import { UNCHECKED } from '../verify/offline.ts';
+import { openTrustReading } from '../verify/trust-data.ts';
 import type { Journal } from './journal.ts';
 import { judgeByPolicies, judgeByServer, policyFiles } from './judge.ts';
 import { Judging } from './judging.ts';
@@ -34,14 +35,16 @@ export async function runScan(
   const clients = openClients((host) =>
     openRegistry({ host }, flags, context.env, work.signal, PATIENT),
   );
+  const trust = openTrustReading(context, flags);
   try {
     const judge =
       flags.offline === true
-        ? judgeByPolicies(clients.of, policyFiles(context, flags))
+        ? judgeByPolicies(clients.of, policyFiles(context, flags), trust.read)
         : judgeByServer((image) => clients.of(server ?? image.host));
     await scan({ context, flags, server, targets, clients, judge, work });
   } finally {
     await clients.close();
+    await trust.close();
     work.end();
   }
 }

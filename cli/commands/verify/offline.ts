@@ -12,6 +12,7 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
 import { askedBy, askedOf, govern, isSettled } from '../../../src/policy/match.ts';
+import { asksMap, meantTag } from '../../../src/policy/meant-tag.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
 import { VERIFIERS, isEvidenceTag } from '../../../src/trust/formats.ts';
@@ -48,14 +49,31 @@ export type EvidenceMemo = LRUCache<string, Promise<readonly Finding[]>>;
 export async function judgeOffline(ground: OfflineGround, image: Reference): Promise<Decision> {
   const { client } = ground;
   if (image.digest === undefined) {
-    const found = await client.manifest(image.path, image.tag ?? 'latest');
+    const tag = image.tag ?? 'latest';
+    const signed = await signedTag(ground, image, tag);
+    if (signed !== null) {
+      if (!(await client.hasManifest(image.path, signed))) throw unknown(image);
+      return judge(ground, image, signed, tag);
+    }
+    const found = await client.manifest(image.path, tag);
     if (found === null) throw unknown(image);
-    return judge(ground, image, found.digest, image.tag ?? 'latest');
+    return judge(ground, image, found.digest, tag);
   }
   if (!(await client.hasManifest(image.path, image.digest))) throw unknown(image);
   const own = await judge(ground, image, image.digest, null);
   if (own.reason.code !== 'NOT_TRUSTED') return own;
   return (await inherited(ground, image, image.digest, own)) ?? own;
+}
+
+/** What the signed map says that the tag is, where the policy says so and it has the tag. */
+async function signedTag(
+  { policies, aliases, trustData }: OfflineGround,
+  { repository }: Reference,
+  tag: string,
+): Promise<Digest | null> {
+  const governing = govern(policies, repository, aliases);
+  if (!asksMap(governing)) return null;
+  return meantTag(governing, await trustData(repository), tag, policies.authorities, []);
 }
 
 async function judge(

@@ -12,7 +12,8 @@ import { openRegistry, parseImage } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
 import { findPlaces, loadFrom } from '../policy/places.ts';
 import { judgeOffline, UNCHECKED } from './offline.ts';
-import { noTrustServer } from './trust-data.ts';
+import type { ReadTrustData } from './trust-data.ts';
+import { openTrustReading } from './trust-data.ts';
 
 /** The options of `verify`. */
 export interface VerifyFlags extends RegistryFlags {
@@ -53,10 +54,11 @@ export async function runVerify(
     clients.set(host, client);
     return client;
   };
+  const trust = openTrustReading(context, flags);
   try {
     const ask: Ask =
       flags.offline === true
-        ? async (image) => askPolicies(context, flags, clientOf(image.host), image)
+        ? async (image) => askPolicies(context, flags, clientOf(image.host), trust.read, image)
         : async (image) => askServer(flags, clientOf, image);
     const results: Verified[] = [];
     let worst: Exit = 0;
@@ -76,6 +78,7 @@ export async function runVerify(
     context.exit(worst);
   } finally {
     for (const client of clients.values()) await client.close();
+    await trust.close();
   }
 }
 
@@ -117,6 +120,7 @@ async function askPolicies(
   context: Context,
   flags: VerifyFlags,
   client: RegistryClient,
+  trustData: ReadTrustData,
   image: Reference,
 ): Promise<ShownDecision> {
   // Without a configuration `${registry}` in a policy is the host that was asked for.
@@ -128,7 +132,7 @@ async function askPolicies(
     policies,
     aliases: places.aliasesOf(image.host),
     now: new Date(),
-    trustData: noTrustServer,
+    trustData,
   };
   const decision = await judgeOffline(ground, image);
   return decisionJson(decision, null);
