@@ -60,7 +60,10 @@ export function signingRole({ repository }: LoadedTrust, name: string): SigningR
 }
 
 function vouchedFor({ repository }: LoadedTrust, said: Targets): ReadonlyMap<string, FileMeta> {
-  const roles = [...repository.tree.roles.values()].filter(({ name }) => name !== 'targets');
+  // A signer's own role: not `targets`, whose tags were released by another key, nor what lies below a signer.
+  const roles = [...repository.tree.roles.values()].filter(
+    ({ name }) => name !== 'targets' && parentOf(name) === 'targets',
+  );
   return new Map(
     [...said.targets].filter(([tag, file]) =>
       roles.some(({ targets }) => targets.get(tag)?.sha256 === file.sha256),

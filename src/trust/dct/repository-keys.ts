@@ -45,7 +45,7 @@ export async function makeKey(
 ): Promise<Omit<OwnKey, 'key'>> {
   const key = await generateKey('ecdsa-p256');
   const notaryId = notaryKeyId(key.publicKey);
-  const subject = `new ${subjectOf({ name: place.role, notaryId })}`;
+  const subject = subjectOf({ name: place.role, notaryId });
   const passphrase = await session.fresh({ subject, role: place.role, cosign: false });
   const stored = await session.keys.addForRepository(key, place, passphrase);
   if (place.role === 'root') {
