@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { decodeBase64, sha256Hex } from '../lib/bytes.ts';
 import type { Json } from '../lib/json.ts';
 import { isObject } from '../lib/json.ts';
@@ -66,10 +67,20 @@ export function parseTufKey(id: string, value: Json | undefined): Result<TufKey>
     return invalid(`expected no private half beside the public one of ${shown(id)}`);
   }
   if (tufKeyId(keytype, publicHalf) !== id) return invalid('key ID is not valid for key content');
+  const known = read.get(id);
+  if (known !== undefined) return ok(known);
   const certificates = keytype.endsWith('-x509') ? readBundle(bytes) : [];
   const key = keyOf(keytype, bytes, certificates);
-  return ok({ keytype, public: publicHalf, id, key, certificates });
+  const listed = { keytype, public: publicHalf, id, key, certificates };
+  read.set(id, listed);
+  return ok(listed);
 }
+
+/**
+ * Keys as they were read: a publish reads the same root twice, and that costs more than all its signatures.
+ * The id is the hash of everything that was read, and is compared with it before anything is looked up.
+ */
+const read = new LRUCache<string, TufKey>({ max: 1024 });
 
 /** The certificates of a bundle that is spelled as Go spells it; none otherwise, since Notary would compute another id for it. */
 function readBundle(bytes: Uint8Array): readonly Certificate[] {
