@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   cpSync,
   existsSync,
@@ -97,7 +98,7 @@ policies:
     const config = await configured();
     const first = await start(config);
     running.push(first);
-    const second = { ...(await configured()), data: config.data };
+    const second = { ...(await configured()), data: config.data, notary: config.notary };
     await expect(start(second)).rejects.toMatchObject({
       code: 'STORE_UNAVAILABLE',
       message: expect.stringContaining('in use') as string,
@@ -106,6 +107,35 @@ policies:
     await first.close();
     const again = await start(second);
     running.push(again);
+  });
+
+  it('without the master key that the trust server’s keys are sealed under is refused, and makes no other', async () => {
+    const config = await configured();
+    const first = await start(config);
+    running.push(first);
+    const key = `/v2/${first.hosts[0]}/team/app/_trust/tuf/timestamp.key`;
+    const { host } = new URL(first.urls[0] ?? '');
+    expect((await call(`http://${host}`, 'GET', key)).status).toBe(200);
+    await first.close();
+    const file = join(config.data, 'master.key');
+    const kept = readFileSync(file);
+    rmSync(file);
+    await expect(start(config)).rejects.toMatchObject({ code: 'MASTER_KEY_INVALID' });
+    expect(existsSync(file)).toBe(false);
+    const other = randomBytes(32).toString('base64');
+    const wrong = await start({
+      ...config,
+      notary: { ...config.notary, masterKey: { text: other } },
+    });
+    running.push(wrong);
+    const health = await call(wrong.urls[0] ?? '', 'GET', '/_notary_server/health');
+    expect([health.status, health.text]).toEqual([503, expect.stringContaining('master key')]);
+    expect(health.text).not.toContain(other);
+    await wrong.close();
+    writeFileSync(file, kept, { mode: 0o600 });
+    const again = await start(config);
+    running.push(again);
+    expect((await call(again.urls[0] ?? '', 'GET', '/_notary_server/health')).status).toBe(200);
   });
 
   it('over a database that was restored from an old copy is refused with the command that mends it', async () => {
@@ -165,7 +195,8 @@ policies:
     const data = join(scope.folder(), 'moved');
     cpSync(config.data, data, { recursive: true });
     rmSync(config.data, { recursive: true });
-    running.push(await start({ ...config, data }));
+    const masterKey = { file: join(data, 'master.key'), make: true };
+    running.push(await start({ ...config, data, notary: { ...config.notary, masterKey } }));
     expect(existsSync(config.data)).toBe(false);
   });
 });
