@@ -76,6 +76,12 @@ function defineRotate(root: Command, context: Context): void {
     .command('rotate <repository...>')
     .description('give repositories a new root key and certificate, signed by the old and the new')
     .option('--keep-key', 'only a new certificate, for the key that is there')
+    .addOption(
+      new Option(
+        '--server-keys',
+        "other timestamp and snapshot keys of the server's, both at once; the root key stays",
+      ).conflicts('keepKey'),
+    )
     .option(
       '--passphrase-file <file>',
       'read the passphrase of the keys from the first line of a file',
@@ -86,11 +92,13 @@ function defineRotate(root: Command, context: Context): void {
       `
 Machines that trust the old root follow to the new one by themselves. It takes the old root key, and must
 be done before the certificate ends; make a backup of the new key: countersign root backup. Policies
-that pin roots by the key's id or file need the new one beside the old.
+that pin roots by the key's id or file need the new one beside the old. With --server-keys the server
+makes new keys for what it signs: for a repository that was imported from a server that kept its keys.
 
 Examples:
   $ countersign root rotate registry.example.com/prod/app
-  $ countersign root rotate --keep-key registry.example.com/prod/app`,
+  $ countersign root rotate --keep-key registry.example.com/prod/app
+  $ countersign root rotate --server-keys registry.example.com/prod/app`,
     )
     .action(async (repositories: string[], flags: RotateFlags) =>
       (await import('./root/rotate.ts')).runRotate(context, repositories, flags),

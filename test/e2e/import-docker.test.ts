@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import type { ClientName } from '../support/clients.ts';
+import { ENTRY } from '../support/countersign.ts';
 import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerHome } from '../support/docker-home.ts';
 import { dockerHome } from '../support/docker-home.ts';
 import { startNotaryMove } from '../support/notary-move.ts';
 import type { Postgres } from '../support/postgres.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { run } from '../support/run.ts';
 import { suiteScope } from '../support/scope.ts';
 import type { TrustGround } from '../support/trust-stage.ts';
 import { startTrustGround } from '../support/trust-stage.ts';
@@ -96,4 +98,43 @@ describeWithClients('docker goes on where notary-server was replaced', NEEDS, ()
       expect(await keyOf()).toBe(key);
     },
   );
+
+  it('docker-28, of whose old server only what everybody can read is left: its owner changes to our keys, and goes on', async () => {
+    const folder = join(scope.folder(), 'mirrored');
+    const { host, url } = ground.registry;
+    const move = await startNotaryMove(folder, { host, upstream: url }, {});
+    scope.own(move.old);
+    const home = (name: string): DockerHome =>
+      dockerHome(join(folder, name), {
+        engine: ground.engine.address,
+        client: 'docker-28',
+        server: move.old.url,
+      });
+    const [alice, reader] = [home('alice'), home('reader')];
+    const gun = `${host}/mirrored/app`;
+    const push = async (tag: string): Promise<string> => {
+      await alice.plain('tag', 'image:one', `${gun}:${tag}`);
+      const pushed = await alice.docker('push', `${gun}:${tag}`);
+      return pushed.output;
+    };
+    await push('1');
+    await reader.must('pull', `${gun}:1`);
+    const ran = await move.importNotary(['--from', move.old.url, '--ca', move.ca]);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toContain(`countersign root rotate --server-keys`);
+    scope.own(await move.serve());
+
+    expect((await reader.must('pull', `${gun}:1`)).output).not.toMatch(/warn|error|level=/i);
+    expect(await push('2')).toContain('failed to sign');
+    const rotated = await run(
+      process.execPath,
+      [ENTRY, 'root', 'rotate', '--server-keys', '--ca', move.ca, gun],
+      { env: { ...alice.env, VITEST: undefined, NODE_OPTIONS: undefined }, cwd: alice.folder },
+    );
+    expect(rotated.output).toContain(`${gun} has new timestamp and snapshot keys of the server`);
+    expect(await push('3')).toContain(`Successfully signed ${gun}:3`);
+    const pulled = await reader.must('pull', `${gun}:3`);
+    expect(pulled.stdout).toContain(`Pull (1 of 1): ${gun}:3@sha256:`);
+    expect(pulled.output).not.toMatch(/warn|error|level=/i);
+  });
 });

@@ -227,7 +227,7 @@ describeWithClients(
       const dry = await move.importNotary(['--dry-run', '--output', 'json', ...from]);
       expect(dry.code).toBe(0);
       expect(reportOf(dry.stdout).rotate).toEqual([HELD, OWN]);
-      // As the report says: the snapshot key comes home while the old server runs.
+      // The notary client changes one key at a time: the snapshot key comes home while the old server runs.
       await home.must('key', 'rotate', HELD, 'snapshot');
       const ran = await move.importNotary([...from, OWN, HELD]);
       expect(ran.code).toBe(0);

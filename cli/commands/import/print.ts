@@ -51,11 +51,8 @@ function rotation(repositories: readonly string[]): readonly string[] {
     '',
     'Keys of these stayed with the old server. Until their owners, with the root key, have changed to ours, nobody can sign there:',
     ...repositories.map((gun) => `  ${gun}`),
-    'Each owner runs, while the old server still runs and against that one:',
-    '  notary -s OLD_SERVER key rotate REPOSITORY snapshot',
-    'then, after the import and against this service:',
-    '  notary -s THIS_SERVICE key rotate REPOSITORY timestamp -r',
-    '  notary -s THIS_SERVICE key rotate REPOSITORY snapshot -r',
+    'Each owner runs, against this service and before the repository can only be refused:',
+    '  countersign root rotate --server-keys REPOSITORY',
   ];
 }
 

@@ -1,4 +1,4 @@
-import { rotateRoot } from '../../../src/trust/dct/rotate.ts';
+import { rotateRoot, rotateServerKeys } from '../../../src/trust/dct/rotate.ts';
 import type { Context } from '../../commands.ts';
 import type { TrustFlags } from '../../trust-server.ts';
 import { forEachRepository, parseRepositories } from '../../each-repository.ts';
@@ -6,6 +6,7 @@ import { forEachRepository, parseRepositories } from '../../each-repository.ts';
 /** The options of `root rotate`. */
 export interface RotateFlags extends TrustFlags {
   readonly keepKey?: boolean;
+  readonly serverKeys?: boolean;
 }
 
 /** `root rotate`. */
@@ -15,6 +16,10 @@ export async function runRotate(
   flags: RotateFlags,
 ): Promise<void> {
   const repositories = parseRepositories(texts);
+  if (flags.serverKeys === true) {
+    await rotateServers(context, repositories, flags);
+    return;
+  }
   const keep = flags.keepKey ?? false;
   const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) => {
     const { keyId, expires } = await rotateRoot(session, gun, { keep });
@@ -30,6 +35,23 @@ export async function runRotate(
           `${repository} has ${keep ? 'a new certificate of' : 'the new'} root key ${key}, until ${until}`,
         ];
       })
+      .join('\n'),
+  );
+}
+
+/** `root rotate --server-keys`: the root key stays, and lists other keys of the server. */
+async function rotateServers(
+  context: Context,
+  repositories: ReturnType<typeof parseRepositories>,
+  flags: RotateFlags,
+): Promise<void> {
+  const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) =>
+    Object.fromEntries(await rotateServerKeys(session, gun, ['timestamp', 'snapshot'])),
+  );
+  context.output().result({ repositories: outcomes }, () =>
+    outcomes
+      .filter(({ done }) => done !== null)
+      .map(({ repository }) => `${repository} has new timestamp and snapshot keys of the server`)
       .join('\n'),
   );
 }

@@ -64,26 +64,29 @@ async function nextSigner(
 }
 
 /**
- * Has the server make another key for a role, and lists it in a new root; of a snapshot whose key a
- * client held it makes the server's. Returns the id of the new key.
+ * Has the server make other keys for roles, and lists them all in one new root: a server that took the
+ * repository over from another, without its keys, has to get both at once, as it signs with both. Of a
+ * snapshot whose key a client held it makes the server's. Returns the ids of the new keys by role.
  */
-export async function rotateServerKey(
+export async function rotateServerKeys(
   session: TrustSession,
   gun: Repository,
-  role: ServerRole,
-): Promise<string> {
-  let key: TufKey | undefined;
+  roles: readonly ServerRole[],
+): Promise<ReadonlyMap<ServerRole, string>> {
+  const made = new Map<ServerRole, TufKey>();
   await changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async ({ repository }, keys) => {
-      const { roles } = repository.root;
-      await keys.signersOf(roles.root);
-      key ??= await session.server.rotateKey(gun, role);
-      return { roles: [], root: { roles: { ...roles, [role]: roleOf(role, key) }, alsoBy: [] } };
+      const before = repository.root.roles;
+      await keys.signersOf(before.root);
+      for (const role of roles) {
+        if (!made.has(role)) made.set(role, await session.server.rotateKey(gun, role));
+      }
+      const changed = Object.fromEntries([...made].map(([role, key]) => [role, roleOf(role, key)]));
+      return { roles: [], root: { roles: { ...before, ...changed }, alsoBy: [] } };
     },
   });
-  if (key === undefined) throw noTrustData(session, gun);
-  return key.id;
+  return new Map([...made].map(([role, key]) => [role, key.id]));
 }
 
 function roleOf(name: string, key: TufKey): SigningRole {

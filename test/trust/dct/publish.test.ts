@@ -13,7 +13,7 @@ import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
 import { makeKey } from '../../../src/trust/dct/repository-keys.ts';
-import { rotateRoot, rotateServerKey } from '../../../src/trust/dct/rotate.ts';
+import { rotateRoot, rotateServerKeys } from '../../../src/trust/dct/rotate.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
 import { submit } from '../../../src/trust/dct/submit.ts';
@@ -303,7 +303,7 @@ for (const kind of TRUST_SERVERS) {
       const kept = await rotateRoot(owner, name, { keep: true });
       expect(kept.keyId).toBe(keyId);
       for (const role of ['timestamp', 'snapshot'] as const) {
-        const id = await rotateServerKey(owner, name, role);
+        const id = (await rotateServerKeys(owner, name, [role])).get(role);
         const { repository } = await trusted(owner, name);
         expect([...repository.root.roles[role].keys.keys()]).toEqual([id]);
       }
@@ -346,7 +346,7 @@ for (const kind of TRUST_SERVERS) {
         code: 'TRUST_UPDATE_REFUSED',
       });
       expect(await rolesWith(elsewhere, name, '3')).toEqual([]);
-      await rotateServerKey(owner, name, 'snapshot');
+      await rotateServerKeys(owner, name, ['snapshot']);
       expect(await signTag(elsewhere, { ...one, tag: '3' })).toBe(true);
     });
 
