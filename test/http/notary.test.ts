@@ -10,7 +10,7 @@ import type { TrustHttp } from '../support/trust-http.ts';
 import { multipart, trustPath } from '../support/trust-http.ts';
 import type { Publisher } from '../support/trust-publisher.ts';
 import { makePublisher } from '../support/trust-publisher.ts';
-import { tag } from '../support/tuf.ts';
+import { makeHand, tag } from '../support/tuf.ts';
 import { startWireServer } from '../support/wire-server.ts';
 
 const HOST = 'registry.example.com';
@@ -256,6 +256,31 @@ describe('the trust server by HTTP', () => {
       }
       expect((await ci.file(GUN, 'root.json')).status).toBe(404);
       expect((await ci.publish(GUN, parts)).status).toBe(200);
+    });
+
+    it('a first root that policy pins is published by who may only read, and no other', async () => {
+      const [pinned, other] = [`${HOST}/team/pinned`, `${HOST}/team/other`];
+      const hands = {
+        root: await makeHand('ecdsa-p256', { gun: pinned, now: new Date() }),
+        targets: await makeHand('ecdsa-p256'),
+      };
+      const policies = (roots: string): string =>
+        `version: 1\npolicies:\n  - { name: all, images: ["**"], mode: "off"${roots} }\n`;
+      const gate = await start({
+        access: ACCESS,
+        files: { 'policies/all.yaml': policies(`, roots: ["${hands.root.keyid}"]`) },
+      });
+      const [ci, dev] = [clientOf(gate, as('ci')), clientOf(gate, as('dev'))];
+      const parts = await (await makePublisher(ci, pinned, hands)).first();
+      const stranger = await (await makePublisher(ci, other)).first();
+      expect((await clientOf(gate).publish(pinned, parts)).status).toBe(401);
+      expect((await clientOf(gate, as('nobody')).publish(pinned, parts)).status).toBe(401);
+      expect(await dev.publish(other, stranger)).toMatchObject({
+        status: 401,
+        code: 'UNAUTHORIZED',
+        detail: expect.stringMatching(/right to push/),
+      });
+      expect((await dev.publish(pinned, parts)).status).toBe(200);
     });
 
     it('what was read with a login is for no shared cache', async () => {
