@@ -54,7 +54,10 @@ export class Holds {
   ): Promise<void> {
     this.#gate.evaluator.verdicts.forgetRepository(repository);
     try {
-      const digests = new Set([...signed, ...(await this.#waitingInMap(repository))]);
+      // Mostly nothing waits, and a publish may sign thousands of tags: who signed them the publish recorded.
+      const waiting = await this.#gate.ports.store.holds({ repository, states: ['waiting'] });
+      if (waiting.length === 0) return;
+      const digests = new Set([...signed, ...(await this.#inMap(repository, waiting))]);
       for (const digest of digests)
         await this.signatureArrived(registry, repository, digest, caller);
     } catch (error) {
@@ -63,10 +66,8 @@ export class Holds {
     }
   }
 
-  /** What waits under a tag that some role of the map says it is: a conflict may have ended, or a root come back. */
-  async #waitingInMap(repository: Repository): Promise<readonly Digest[]> {
-    const holds = await this.#gate.ports.store.holds({ repository, states: ['waiting'] });
-    if (holds.length === 0) return [];
+  /** Of what waits, what some role of the map says that its tag is: a conflict may have ended, or a root come back. */
+  async #inMap(repository: Repository, holds: readonly Hold[]): Promise<readonly Digest[]> {
     const data = await this.#gate.ports.trustData(repository);
     const roles = data?.current.ok === true ? [...data.current.value.tree.roles.values()] : [];
     return holds.flatMap(({ tag, digest }) =>
