@@ -1,4 +1,3 @@
-import { messageOf } from '../../../src/lib/errors.ts';
 import { dockerCredentials } from '../../../src/oci/credentials.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { hexOf } from '../../../src/oci/digest.ts';
@@ -110,8 +109,11 @@ async function withEngine<T>(session: Session, work: (engine: Engine) => Promise
   try {
     return await work(engine);
   } catch (error) {
-    if (error instanceof TrustFailure) throw error;
-    throw new TrustFailure(messageOf(error));
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ECONNREFUSED' && code !== 'EACCES') throw error;
+    throw new TrustFailure(
+      `Cannot connect to the Docker daemon at ${engine.where}. Is the docker daemon running?`,
+    );
   } finally {
     await engine.client.destroy();
   }
