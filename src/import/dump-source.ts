@@ -105,18 +105,25 @@ class DumpSource implements NotarySource {
 /** A file's bytes, unpacked where it is gzip. Throws IMPORT_UNREADABLE where it cannot be read. */
 async function* chunksOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
   try {
+    // First, so that a file that is not there fails here and not in a stream that nobody reads yet.
+    const packed = await isGzip(path);
     const file = createReadStream(path, { highWaterMark: CHUNK });
-    const unpacked = (await isGzip(path))
-      ? pipeline(file, createGunzip({ chunkSize: CHUNK }), ignore)
-      : file;
+    const unpacked = packed ? pipeline(file, createGunzip({ chunkSize: CHUNK }), ignore) : file;
     for await (const chunk of unpacked) yield chunk as Uint8Array;
   } catch (error) {
     const { code = 'it is damaged' } = error as NodeJS.ErrnoException;
-    throw new CountersignError('IMPORT_UNREADABLE', `expected to read ${path}, but ${code}`, {
+    const why = REASONS[code] ?? (code.startsWith('Z_') ? 'it is no whole gzip file' : code);
+    throw new CountersignError('IMPORT_UNREADABLE', `expected to read ${path}, but ${why}`, {
       cause: error,
     });
   }
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'it may not be read by this user',
+  EISDIR: 'it is a folder',
+};
 
 // What fails on the way is thrown by the last stream of the pipeline too.
 const ignore = (): void => undefined;
