@@ -11,6 +11,8 @@ import { describeWithClients } from '../support/describe-with-clients.ts';
 import type { DockerRegistry } from '../support/docker-registry.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import { buildImage, buildIndex, pushBlob, pushImage } from '../support/image.ts';
+import { call } from '../support/http-call.ts';
+import { mapAt } from '../support/map-at.ts';
 import { suiteScope } from '../support/scope.ts';
 import { tarLayer } from '../support/tar.ts';
 
@@ -81,6 +83,12 @@ ${policy('floored', ['mode: enforce', 'floor: true'])}
   - name: lax
     images: ["${gate}/floored/lax/**", "${registry}/floored/lax/**"]
     mode: off
+  - name: mapped
+    images: ["${gate}/mapped/**"]
+    push: hold
+    tags: signed
+    require:
+      - signatures: { by: ["@repository"], formats: [dct] }
 ${policy('excepted', ['mode: enforce', `exceptions: [${exceptions.join(', ')}]`])}
 `;
 }
@@ -196,6 +204,35 @@ describeWithClients('gate, decision API and command line agree', ['docker-regist
     // The gate may remember what a tag means for a second.
     await sleep(1_100);
     expect(await ask('plain/moved', ':1')).toEqual(everyone('deny'));
+  });
+
+  it('on the signed map: what is signed, whatever the registry has under the tag by now', async () => {
+    const good = image('mapped/app\n');
+    const evil = image('something else\n');
+    await push('mapped/app', good);
+    await push('mapped/app', good, 'other');
+    const { host, url } = gate;
+    const map = await mapAt(
+      { host, url, call: (method, target, options) => call(url, method, target, options) },
+      'mapped/app',
+    );
+    expect((await map.publish({ targets: { 1: good.digest } })).status).toBe(200);
+    await push('mapped/app', evil);
+    await sleep(1_100);
+    const references = [':1', `@${good.digest}`, ':other', `@${evil.digest}`];
+    // The names that are signed are the gate's, so offline they are asked for there too; what the gate
+    // refuses it does not show, so that there is nothing to judge.
+    const answers = await askEveryone(
+      site,
+      gate,
+      gate.host,
+      references.map((reference) => ({ path: 'mapped/app', reference })),
+    );
+    const refused = {
+      ...everyone('deny'),
+      verifyOffline: expect.stringMatching(/^(?:deny|error: .*not signed)/) as string,
+    };
+    expect(answers).toEqual([everyone('allow'), everyone('allow'), refused, refused]);
   });
 
   describe('on what was revoked', () => {

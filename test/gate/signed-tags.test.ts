@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
 import type { Attacked } from '../support/attacked.ts';
-import { attackedGates } from '../support/attacked.ts';
+import { attackedGates, pass } from '../support/attacked.ts';
 import type { TestImage } from '../support/image.ts';
 import { contentImage, pushImage } from '../support/image.ts';
 import { handOf, mapAt } from '../support/map-at.ts';
@@ -135,6 +135,24 @@ describe('tags by the signed map', () => {
     expect(await asked(gate, 'current/app', '1')).toBe(GOOD.digest);
     expect((await map.remove()).status).toBe(200);
     expect(await asked(gate, 'current/app', GOOD.digest)).toBe('403');
+  });
+
+  it('T-01: are looked up anew where a publish comes between looking them up and judging them', async () => {
+    const gate = await gateWith();
+    await behind(gate, 'owners/app', GOOD, 'good');
+    await behind(gate, 'owners/app', NEXT, 'next');
+    const map = await mapAt(gate, 'owners/app');
+    await map.publish(all('1', GOOD.digest));
+    let published = 0;
+    gate.fault((request, response) => {
+      if (published > 0 || request.url?.endsWith(GOOD.digest) !== true) return false;
+      published++;
+      void map.publish(all('1', NEXT.digest)).finally(() => pass(gate.registry, request, response));
+      return true;
+    });
+    const served = await pull(gate, 'owners/app', '1');
+    expect(published).toBe(1);
+    expect([served.status, served.headers['docker-content-digest']]).toEqual([200, NEXT.digest]);
   });
 
   it('T-26: are what the named signer says, whatever releases carries', async () => {

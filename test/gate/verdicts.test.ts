@@ -53,6 +53,23 @@ describe('remembered verdicts', () => {
     }
   });
 
+  it('T-02: are forgotten with their repository, and those on the way are not kept', () => {
+    const { verdicts, keep } = cache();
+    const kept = [key(), key({ tag: null, digest: digestFor('next') }), key({ action: 'push' })];
+    for (const one of kept) keep(one, decision());
+    const other = key({ repository: repo('app/below') });
+    keep(other, decision());
+    const epoch = verdicts.epoch(key());
+    verdicts.forgetRepository(repo('app'));
+    for (const one of kept) expect(verdicts.get(one)).toBeUndefined();
+    expect(verdicts.get(other)).toBeDefined();
+    // It was looked for before the trust data changed.
+    verdicts.set(key(), decision(), epoch);
+    expect(verdicts.get(key())).toBeUndefined();
+    keep(key(), decision());
+    expect(verdicts.get(key())).toBeDefined();
+  });
+
   it('T-58: never collide, whatever names, tags and revisions are made of', () => {
     const word = fc.stringMatching(/^[a-z0-9._|:/@-]{0,6}$/);
     const some = fc.record({

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { EXAMPLE_KEYS, exampleKeyWarnings } from '../../src/policy/example-keys.ts';
 import { lint, lintHosts } from '../../src/policy/lint.ts';
-import { load, policyFile, publicKeyPem } from './site.ts';
+import { OPTIONS, load, policyFile, publicKeyPem } from './site.ts';
+
+const DCT = { ...OPTIONS, formats: ['cosign', 'dct'] as const };
 
 const NOW = new Date('2026-06-01T00:00:00Z');
 const BOTH = 'by: [a, b], atLeast: 1';
 const warnings = async (...lines: readonly string[]): Promise<readonly string[]> =>
-  lint(await load({ 'p.yaml': policyFile(...lines) }), NOW)
+  lint(await load({ 'p.yaml': policyFile(...lines) }, DCT), NOW)
     .filter((text) => !text.includes('one key only'))
     .map((text) => text.replace(/^.*policy p /, ''));
 
@@ -32,6 +34,19 @@ describe('what deserves a second look', () => {
       'pushes that nobody looks at',
       ['push: allow', `require: [{ signatures: { ${BOTH}, maxAge: 1d } }]`],
       /^lets every push/,
+    ],
+    [
+      'dct where docker cannot give a tag',
+      [`require: [{ signatures: { ${BOTH}, formats: [dct], maxAge: 1d } }]`],
+      /^asks for dct with push: reject/,
+    ],
+    [
+      'owners whom nobody pinned',
+      [
+        'push: hold',
+        "require: [{ signatures: { by: [a, b, '@repository'], atLeast: 1, formats: [dct], maxAge: 1d } }]",
+      ],
+      /^trusts whoever begins a repository first/,
     ],
     [
       'an exception that ends soon',

@@ -37,9 +37,12 @@ export function handOf(signer: Signer): Hand {
   return { keyid: key.id, signer, key };
 }
 
+/** A service that keeps trust data, as far as a publisher needs it. */
+export type MapGate = Pick<Attacked, 'host' | 'url' | 'call'>;
+
 /** Opens the map of `path` at a gate. `signers` are the hands of the delegations, by name; `releases` is everybody's. */
 export async function mapAt(
-  gate: Attacked,
+  gate: MapGate,
   path: string,
   signers: Readonly<Record<string, Hand>> = {},
   owners?: PublisherHands,
@@ -92,7 +95,7 @@ function metaOf(tags: Readonly<Record<string, Digest>>): Record<string, FileMeta
   return Object.fromEntries(entries);
 }
 
-function httpOf(gate: Attacked): TrustHttp {
+function httpOf(gate: MapGate): TrustHttp {
   const call: TrustHttp['call'] = async (method, path, options): Promise<TrustAnswer> => ({
     ...(await gate.call(method, path, options)),
     detail: undefined,

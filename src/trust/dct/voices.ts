@@ -147,22 +147,17 @@ interface Signers {
 }
 
 // Everything below is a function of the file alone, which is one object for as long as it is remembered.
-const signersOfFile = new WeakMap<TrustedTargets, Signers>();
 const evidenceOfFile = new WeakMap<TrustedTargets, Digest>();
 const tagsOfFile = new WeakMap<TrustedTargets, ReadonlyMap<string, readonly string[]>>();
 
 function signersIn({ root, tree }: TrustedRepository, file: TrustedTargets): Signers {
-  const known = signersOfFile.get(file);
-  if (known !== undefined) return known;
   const parent = tree.roles.get(parentOf(file.name));
   const role: SigningRole | undefined =
     file.name === 'targets'
       ? root.roles.targets
       : parent?.delegations.find((one) => one.name === file.name);
-  const ids = new Set(role === undefined ? [] : signersOf(file.envelope, role).keys());
-  const signers = { ids, needed: (role?.threshold ?? 1) > 1 ? [...ids] : [] };
-  signersOfFile.set(file, signers);
-  return signers;
+  const ids = new Set(file.signers.keys());
+  return { ids, needed: (role?.threshold ?? 1) > 1 ? [...ids] : [] };
 }
 
 function evidenceOf(file: TrustedTargets): Digest {
