@@ -268,6 +268,38 @@ describeWithClients('countersign signer and countersign root', NEEDS, () => {
       });
     });
 
+    it('root reset makes the gate take another root, and tells where there is no gate', async () => {
+      const here = machine();
+      const gun = `${HOST}/reset/app`;
+      const publish = async (): Promise<readonly string[]> => {
+        const publisher = await makePublisher(server.http, gun);
+        await server.http.publish(gun, await publisher.first());
+        const call = await server.http.call('GET', '/api/v1/repositories');
+        if (call.status !== 200) return [];
+        const { repositories } = JSON.parse(call.body.toString()) as {
+          repositories: { repository: string; root: { keys: string[] } | null }[];
+        };
+        return repositories.find(({ repository }) => repository === gun)?.root?.keys ?? [];
+      };
+      const first = await publish();
+      await server.http.call('DELETE', `/v2/${gun}/_trust/tuf/`);
+      expect(await publish()).toEqual(first);
+      const reset = (reason: string) =>
+        here.run('root', 'reset', gun, '--reason', reason, '--server', server.host);
+      expect((await reset(' ')).code).toBe(2);
+      const done = await reset('the key was lost');
+      if (kind === 'notary-server') {
+        expect(done.code).toBe(2);
+        expect(done.stderr).toContain('is no Countersign, so nothing was reset');
+        return;
+      }
+      expect(done).toMatchObject({ code: 0, data: { repository: gun } });
+      await server.http.call('DELETE', `/v2/${gun}/_trust/tuf/`);
+      const other = await publish();
+      expect(other).toHaveLength(1);
+      expect(other).not.toEqual(first);
+    });
+
     it('copies root keys encrypted as they are, readable by their owner alone, and overwrites nothing', async () => {
       const here = machine();
       const gun = `${HOST}/backup/app`;
