@@ -8,7 +8,13 @@ import type { NotaryFlags } from './import/notary.ts';
 export function define(program: Command, context: Context): void {
   const group = program
     .command('import')
-    .description('take trust data over from another server, with its keys');
+    .description('take trust data over from another server, with its keys')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ countersign import notary --dry-run --dump notaryserver.sql --dump notarysigner.sql`,
+    );
   const command = group
     .command('notary [repository...]')
     .description('take over the repositories of a Notary v1 server: all, or those that are named')
