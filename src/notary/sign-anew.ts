@@ -29,7 +29,7 @@ export function isStale(state: RepositoryState, now: Date, roles: readonly Listi
  * clients then see for themselves what has expired. Rejects with MASTER_KEY_WRONG, or as the store does.
  */
 export async function signAnew(
-  { store, clock }: Pick<NotaryPorts, 'store' | 'clock'>,
+  { store, clock, log }: Pick<NotaryPorts, 'store' | 'clock' | 'log'>,
   keys: ServerKeys,
   repository: Repository,
   state: RepositoryState,
@@ -44,6 +44,8 @@ export async function signAnew(
   });
   if (!plan.ok || plan.value === null) {
     stuck.set(state, now.getTime() + RETRY_MS);
+    const why = plan.ok ? 'the key of the snapshot is its owner’s' : plan.refusal.message;
+    log.warn({ repository, why }, 'trust data have expired and cannot be signed anew here');
     return false;
   }
   const files = await buildServerFiles(plan.value, (keyid) => keys.signer(held, keyid));

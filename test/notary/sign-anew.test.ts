@@ -88,6 +88,7 @@ describe('what the server signed and has expired', () => {
     stage.now = later(stage.now, 3 * 365 + 1);
     expect((await stage.notary.current(gun, 'timestamp'))?.version).toBe(2);
     expect((await stage.notary.current(gun, 'snapshot'))?.bytes).toEqual(snapshot);
+    expect(stage.logged.join('')).toContain('cannot be signed anew here');
     stage.now = later(stage.now, 8 * 365);
     const before = wholeStore(stage);
     expect((await stage.notary.current(gun, 'timestamp'))?.version).toBe(2);
