@@ -45,6 +45,14 @@ async function signaturesOf(gate: Attacked, digest: Digest): Promise<SignatureMa
   return JSON.parse(text) as SignatureManifest;
 }
 
+/** A gate with an image that its signer has signed, and the signature's manifest as it stands. */
+async function signed(attacked: ReturnType<typeof attackedGates>) {
+  const gate = await attacked({ policy: 'push: allow' });
+  const digest = await unsigned(gate, 'signed\n');
+  await gate.sign('team/app', digest);
+  return { gate, digest, ...(await signaturesOf(gate, digest)) };
+}
+
 function putSignatures(gate: Attacked, digest: Digest, manifest: object) {
   return gate.call('PUT', manifestAt(`${digest.replace(':', '-')}.sig`), {
     headers: { 'content-type': MEDIA.ociManifest },
@@ -58,10 +66,7 @@ describe("somebody else's signature", () => {
   const attacked = attackedGates();
 
   it('is not taken away by pushing it again with another size', async () => {
-    const gate = await attacked({ policy: 'push: allow' });
-    const digest = await unsigned(gate, 'signed\n');
-    await gate.sign('team/app', digest);
-    const { config, layers } = await signaturesOf(gate, digest);
+    const { gate, digest, config, layers } = await signed(attacked);
     const [good] = layers as readonly [Layer];
     const junk = { ...good, annotations: { [SIGNATURE]: 'anVuaw==' } };
     const put = await putSignatures(gate, digest, { config, layers: [{ ...good, size: 1 }, junk] });
@@ -70,10 +75,7 @@ describe("somebody else's signature", () => {
   });
 
   it('is not pushed out of sight by one piece of junk that is listed many times (T-60)', async () => {
-    const gate = await attacked({ policy: 'push: allow' });
-    const digest = await unsigned(gate, 'signed\n');
-    await gate.sign('team/app', digest);
-    const { config, layers } = await signaturesOf(gate, digest);
+    const { gate, digest, config, layers } = await signed(attacked);
     const [good] = layers as readonly [Layer];
     const junk = { ...good, annotations: { [SIGNATURE]: 'anVuaw==' } };
     const many = Array.from({ length: 900 }, () => junk);
@@ -85,10 +87,7 @@ describe("somebody else's signature", () => {
   });
 
   it('keeps what its signer wrote beside it', async () => {
-    const gate = await attacked({ policy: 'push: allow' });
-    const digest = await unsigned(gate, 'signed\n');
-    await gate.sign('team/app', digest);
-    const { config, layers } = await signaturesOf(gate, digest);
+    const { gate, digest, config, layers } = await signed(attacked);
     const [plain] = layers as readonly [Layer];
     const full = {
       ...plain,
@@ -109,10 +108,7 @@ describe("somebody else's signature", () => {
     ],
     ['beside all of them', (layer: Layer) => layer, { annotations: { HUGE } }],
   ])('finds room, whatever is pushed %s (T-59)', async (_, spoil, beside) => {
-    const gate = await attacked({ policy: 'push: allow' });
-    const digest = await unsigned(gate, 'signed\n');
-    await gate.sign('team/app', digest);
-    const { config, layers } = await signaturesOf(gate, digest);
+    const { gate, digest, config, layers } = await signed(attacked);
     const [good] = layers as readonly [Layer];
     const loud = spoil({ ...good, annotations: { [SIGNATURE]: 'anVuaw==' } });
     const put = await putSignatures(gate, digest, { config, layers: [loud], ...beside });
