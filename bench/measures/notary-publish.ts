@@ -5,6 +5,7 @@ import type { TrustServer } from '../../test/support/trust-server.ts';
 import { tag } from '../../test/support/tuf.ts';
 import type { Figure, Measure } from '../support/measure.ts';
 import { alternate, median } from '../support/measure.ts';
+import { startedProcessorMs } from '../support/process.ts';
 import { NOTARY_CLIENTS, beginRepository, openNotaryPeers } from '../support/notary.ts';
 
 const CLIENTS = 8;
@@ -31,7 +32,7 @@ export const notaryPublish: Measure = {
     const peers = await openNotaryPeers(folder);
     const { ours, theirs } = peers;
     try {
-      const apart = async (server: TrustServer): Promise<(round: number) => Promise<number>> => {
+      const apart = async (server: TrustServer): Promise<(round: number) => Promise<Run>> => {
         const publishers = await Promise.all(
           Array.from({ length: CLIENTS }, (_, n) => beginRepository(server, `apart-${n}`)),
         );
@@ -40,15 +41,17 @@ export const notaryPublish: Measure = {
         );
         return async (round) => {
           const pool = open(server);
-          const begin = performance.now();
+          const [before, begin] = [startedProcessorMs(), performance.now()];
           await Promise.all(
             (runs[round] ?? []).map(async (own) => {
               for (const upload of own) expectDone(await send(pool, upload));
             }),
           );
           const seconds = (performance.now() - begin) / 1000;
+          const processor = startedProcessorMs() - before;
           await pool.close();
-          return (CLIENTS * PUBLISHES) / seconds;
+          const publishes = CLIENTS * PUBLISHES;
+          return { perSecond: publishes / seconds, processorMs: processor / publishes };
         };
       };
       const [mine, other] = [await apart(ours), await apart(theirs)];
@@ -59,11 +62,11 @@ export const notaryPublish: Measure = {
       const contest = await alternate(1, [() => race(ours), () => race(theirs)]);
       const [[us], [them]] = contest as [[Race], [Race]];
       return [
-        rate('on repositories of their own: countersign', own),
-        rate('on repositories of their own: notary-server', peer),
+        ...runFigures('countersign', own),
+        ...runFigures('notary-server', peer),
         {
           name: 'on repositories of their own: ratio',
-          value: median(own) / median(peer),
+          value: median(own.map(perSecond)) / median(peer.map(perSecond)),
           unit: '×',
           bound: { at: 'least', value: TIMES },
         },
@@ -76,12 +79,24 @@ export const notaryPublish: Measure = {
   },
 };
 
-const rate = (name: string, samples: readonly number[]): Figure => ({
-  name: `${name}, publishes per second`,
-  value: median(samples),
-  unit: '',
-  samples,
-});
+/** One run of eight clients. */
+interface Run {
+  readonly perSecond: number;
+  /** Of all processes of the side together, for one publish; what else runs on the machine does not change it much. */
+  readonly processorMs: number;
+}
+
+const perSecond = (one: Run): number => one.perSecond;
+
+function runFigures(who: string, runs: readonly Run[]): Figure[] {
+  const name = `on repositories of their own: ${who}`;
+  const rates = runs.map(perSecond);
+  const times = runs.map(({ processorMs }) => processorMs);
+  return [
+    { name: `${name}, publishes per second`, value: median(rates), unit: '', samples: rates },
+    { name: `${name}, processor time each`, value: median(times), unit: 'ms', samples: times },
+  ];
+}
 
 /** How rounds of eight publishes at once on one base ended. */
 interface Race {

@@ -31,6 +31,18 @@ export function processorMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
+/** Processor time that everything this process has started, and what that has started, has taken so far, in ms. */
+export function startedProcessorMs(): number {
+  const children = new Map<number, number[]>();
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    const parent = Number(read(`/proc/${name}/stat`).split(') ')[1]?.split(' ')[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
+  }
+  const below = (pid: number): number[] =>
+    (children.get(pid) ?? []).flatMap((child) => [child, ...below(child)]);
+  return below(process.pid).reduce((sum, pid) => sum + processorMs(pid), 0);
+}
+
 function read(file: string): string {
   try {
     return readFileSync(file, 'utf8');
