@@ -8,6 +8,7 @@ import { digestFromHex } from '../oci/digest.ts';
 import type { Write } from '../store/store.ts';
 import type { StoredTrustFile, TrustFile } from '../store/trust-data.ts';
 import { buildServerFiles } from '../tuf/build-files.ts';
+import type { Root } from '../tuf/root.ts';
 import type { AcceptedUpdate } from '../tuf/update.ts';
 import { validateUpdate } from '../tuf/update.ts';
 import { fault } from '../tuf/update-refusal.ts';
@@ -55,16 +56,20 @@ export async function publish(
     return refused(FORBIDDEN);
   const held = await keys.of(repository);
   const now = clock();
+  const rootFile = before.files.get('root');
+  const storedRoot = rootFile && roots.get(rootFile);
   const judged = validateUpdate({
     gun: repository,
     now,
     parts,
     stored: before.files,
+    ...(storedRoot === undefined ? {} : { storedRoot }),
     serverKeys: new Set(held.map(({ id }) => id)),
   });
   if (!judged.ok) return refused(judged);
   const accepted = judged.value;
   const { server, root } = accepted;
+  if (rootFile !== undefined && root.envelope.bytes === rootFile.bytes) roots.set(rootFile, root);
   if (pins !== null && bringsRoot && !fitsPins(root, repository, pins))
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
@@ -116,6 +121,9 @@ export async function publish(
     state: { files: after },
   };
 }
+
+/** Stored roots as they were verified; only by their own bytes, never by those of an upload. */
+const roots = new WeakMap<StoredTrustFile, Root>();
 
 const NOT_PINNED = fault(
   'ErrBadRoot',

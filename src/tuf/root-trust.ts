@@ -1,11 +1,12 @@
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import { parseEnvelope } from './envelope.ts';
+import type { TufKey } from './public-key.ts';
 import { rootSigners } from './root-certificates.ts';
 import type { Root } from './root.ts';
 import { parseRoot } from './root.ts';
 import { checkExpiry, checkVersion } from './signed-fields.ts';
-import { verifyThreshold } from './threshold.ts';
+import { signersOf, verifyThreshold } from './threshold.ts';
 import { invalid } from './trust-data.ts';
 
 /** What a root is judged by. */
@@ -53,6 +54,28 @@ function verifyRotation(
   }
   const version = checkVersion(root.value, previous?.version ?? 1);
   return version.ok ? root : version;
+}
+
+const signers = new WeakMap<Root, ReadonlyMap<string, TufKey>>();
+
+/**
+ * As {@link verifyRoot} with any expiry and nothing before it, for a root that was verified: its
+ * signatures, which do not change, are checked once, and the dates of its certificates each time.
+ */
+export function recheckRoot(
+  root: Root,
+  { gun, now }: Pick<RootContext, 'gun' | 'now'>,
+): Result<Root> {
+  const role = root.roles.root;
+  const keys = rootSigners(root, gun, now);
+  // Certificates that count now may be others than at the first time: then all of it is looked at.
+  if (keys.size < role.keys.size)
+    return verifyRoot(root.envelope.bytes, { gun, now, expiry: 'any' });
+  const signed = signers.get(root) ?? signersOf(root.envelope, role);
+  signers.set(root, signed);
+  return signed.size >= role.threshold
+    ? ok(root)
+    : untrusted('failed to validate integrity of roots');
 }
 
 function untrusted(why: string): Result<never> {

@@ -3,7 +3,7 @@ import type { Result } from '../lib/result.ts';
 import { checkListed } from './repository.ts';
 import { verifyListing } from './listing.ts';
 import { ancestorsOf } from './role-name.ts';
-import { verifyRoot } from './root-trust.ts';
+import { recheckRoot, verifyRoot } from './root-trust.ts';
 import type { Root } from './root.ts';
 import type { ServerPlan } from './server-plan.ts';
 import { planServerFiles } from './server-plan.ts';
@@ -27,6 +27,8 @@ export interface UpdateRequest {
   readonly parts: readonly UploadPart[];
   /** The current file of each role of `rolesToLoad`; a role that is not stored is not there. */
   readonly stored: ReadonlyMap<string, StoredFile>;
+  /** The stored root as an earlier publish verified it, so that its signatures need not be checked again. */
+  readonly storedRoot?: Root;
   /** Ids of the keys that the server signs this repository's snapshots and timestamps with. */
   readonly serverKeys: ReadonlySet<string>;
 }
@@ -80,9 +82,10 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
 }
 
 /** Steps 1 to 3: the stored root, and the one that may follow it. */
-function checkRoot({ gun, now, stored }: UpdateRequest, uploaded: Part | undefined): Step<Root> {
+function checkRoot(request: UpdateRequest, uploaded: Part | undefined): Step<Root> {
+  const { gun, now, stored } = request;
   const file = stored.get('root');
-  const previous = file && blame('ErrBadRoot', verifyRoot(file.bytes, { gun, now, expiry: 'any' }));
+  const previous = file && blame('ErrBadRoot', verifyStoredRoot(file, request));
   if (previous?.ok === false) return previous;
   if (uploaded === undefined) {
     return (
@@ -102,6 +105,15 @@ function checkRoot({ gun, now, stored }: UpdateRequest, uploaded: Part | undefin
     'ErrBadRoot',
     verifyRoot(uploaded.bytes, { gun, now, ...trusted, expiry: 'required' }),
   );
+}
+
+function verifyStoredRoot(
+  { bytes }: StoredFile,
+  { gun, now, storedRoot }: UpdateRequest,
+): Result<Root> {
+  return storedRoot?.envelope.bytes === bytes
+    ? recheckRoot(storedRoot, { gun, now })
+    : verifyRoot(bytes, { gun, now, expiry: 'any' });
 }
 
 /** Step 4: every uploaded targets role, shallow to deep, with its ancestors from the upload or the store. */

@@ -314,6 +314,20 @@ describe('a publish', () => {
     expect(reads).toBeGreaterThan(0);
   });
 
+  it('is refused once the root certificate has ended, however often it was found good before', async () => {
+    const stage = await start();
+    const owner = await makeOwner(stage, gun);
+    await begin(stage, owner);
+    for (const version of [2, 3])
+      await publishFiles(stage, gun, { targets: await owner.targets(version, {}) });
+    const expires = new Date(stage.now.getTime() + 20 * 365 * 86_400_000);
+    const late = await targetsFile(4, {}, [owner.hands.targets], { expires });
+    stage.now = new Date(stage.now.getTime() + 3651 * 86_400_000);
+    expect(await refusedFiles(stage, gun, { targets: late })).toEqual(
+      faultOf('ErrBadRoot', /unable to retrieve valid leaf certificates/),
+    );
+  });
+
   it('with a signature of a wrong key for one role of several stores none of them', async () => {
     const stage = await start();
     const owner = await makeOwner(stage, gun);

@@ -153,11 +153,17 @@ function addEntries(
 }
 
 function setPin(statements: Statements, repository: Repository, { root, seen }: TrustPin): void {
-  statements.run('INSERT OR REPLACE INTO trust_pin VALUES (?, ?)', repository, root);
+  // Most publishes repeat the pin: what is there already is not written again.
+  statements.run(
+    `INSERT INTO trust_pin VALUES (?, ?) ON CONFLICT DO UPDATE
+     SET root = excluded.root WHERE root IS NOT excluded.root`,
+    repository,
+    root,
+  );
   for (const [role, version] of seen)
     statements.run(
       `INSERT INTO trust_seen VALUES (?, ?, ?) ON CONFLICT DO UPDATE
-       SET version = max(version, excluded.version)`,
+       SET version = excluded.version WHERE excluded.version > version`,
       repository,
       role,
       version,

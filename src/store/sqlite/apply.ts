@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { CountersignError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/json.ts';
 import type { Hold, Revocation } from '../store.ts';
@@ -6,7 +5,7 @@ import { advance, appendEvent } from './apply-event.ts';
 import { addHold, moveHold } from './apply-hold.ts';
 import { applyTrust } from './apply-trust.ts';
 import type { Done, EncodedWrite } from './protocol.ts';
-import { Statements } from './statements.ts';
+import type { Statements } from './statements.ts';
 
 /** Children of one index. */
 const CHILDREN = 1000;
@@ -15,8 +14,8 @@ const CHILDREN = 1000;
 export class Applier {
   readonly #statements: Statements;
 
-  constructor(db: DatabaseSync) {
-    this.#statements = new Statements(db);
+  constructor(statements: Statements) {
+    this.#statements = statements;
   }
 
   /** Applies the writes in order. Throws STORE_CONFLICT, STORAGE_FULL, REQUEST_INVALID or the engine's error. */

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite';
 import { sha256Hex } from '../../lib/bytes.ts';
 import { CountersignError } from '../../lib/errors.ts';
 import { canonicalJson } from '../../lib/json.ts';
@@ -6,30 +5,22 @@ import type { FeedMark, HighWater, LogMark } from '../high-water.ts';
 import { behind, readHighWater } from '../high-water.ts';
 import type { LogName } from '../store.ts';
 import { blobOf } from './rows.ts';
+import type { Statements } from './statements.ts';
 
 /** Where the database stands. Throws the engine's error. */
-export function markOf(db: DatabaseSync): HighWater {
-  const store = db.prepare('SELECT id, trust_revision FROM store').get();
-  const logs = new Map(
-    db
-      .prepare('SELECT name, size, head FROM log')
-      .all()
-      .map((row) => [
-        row['name'],
-        { size: Number(row['size']), head: blobOf(row['head']).toString('hex') },
-      ]),
-  );
+export function markOf(statements: Statements): HighWater {
+  const store = statements.get('SELECT id, trust_revision FROM store');
   const log = (name: LogName): LogMark => {
-    const found = logs.get(name);
+    const found = statements.get('SELECT size, head FROM log WHERE name = ?', name);
     if (found === undefined)
       throw new CountersignError('STORE_UNAVAILABLE', `log ${name} is missing`);
-    return found;
+    return { size: Number(found['size']), head: blobOf(found['head']).toString('hex') };
   };
   return {
     store: String(store?.['id']),
     trustRevision: Number(store?.['trust_revision']),
     logs: { sig: log('sig'), dec: log('dec') },
-    feed: feedMark(db.prepare('SELECT * FROM trust_change ORDER BY id DESC LIMIT 1').get()),
+    feed: feedMark(statements.get('SELECT * FROM trust_change ORDER BY id DESC LIMIT 1')),
   };
 }
 
@@ -53,13 +44,13 @@ function hashOf(row: Record<string, unknown>): string {
 }
 
 /** How the database falls behind its high-water file, or `null`. Throws the engine's error. */
-export function rollbackOf(db: DatabaseSync, data: string): string | null {
-  return behind(markOf(db), readHighWater(data), (log, index) => {
+export function rollbackOf(statements: Statements, data: string): string | null {
+  return behind(markOf(statements), readHighWater(data), (log, index) => {
     if (log === 'feed') {
-      const row = db.prepare('SELECT * FROM trust_change WHERE id = ?').get(index);
+      const row = statements.get('SELECT * FROM trust_change WHERE id = ?', index);
       return row === undefined ? '' : hashOf(row);
     }
-    const row = db.prepare('SELECT leaf_hash FROM event WHERE log = ? AND idx = ?').get(log, index);
+    const row = statements.get('SELECT leaf_hash FROM event WHERE log = ? AND idx = ?', log, index);
     return row === undefined ? '' : blobOf(row['leaf_hash']).toString('hex');
   });
 }

@@ -14,6 +14,7 @@ import { storeFailure } from './failure.ts';
 import { takeLock } from './lock.ts';
 import { markOf, rollbackOf } from './mark.ts';
 import { migrate } from './schema.ts';
+import { Statements } from './statements.ts';
 
 function summaryOf(mark: HighWater | 'unreadable' | null): Json {
   if (mark === null || mark === 'unreadable') return mark === null ? 'missing' : 'unreadable';
@@ -53,7 +54,8 @@ function recoverLocked(options: RecoverOptions & { readonly clock: Clock }): Rec
   const db = openConnection(data, 'writer');
   try {
     migrate(db);
-    const why = rollbackOf(db, data);
+    const statements = new Statements(db);
+    const why = rollbackOf(statements, data);
     if (why === null) return { recovered: false };
     const damage = Object.values(db.prepare('PRAGMA quick_check(1)').get() ?? {})[0];
     if (damage !== 'ok')
@@ -75,18 +77,18 @@ function recoverLocked(options: RecoverOptions & { readonly clock: Clock }): Rec
           reason: reason.slice(0, 500).toWellFormed(),
           why,
           seen: summaryOf(seen),
-          found: summaryOf(markOf(db)),
+          found: summaryOf(markOf(statements)),
         },
         idempotencyKey: randomBytes(32),
       }),
     );
     db.exec('BEGIN IMMEDIATE');
-    const { events } = new Applier(db).apply([{ kind: 'event', event }], clock().getTime());
+    const { events } = new Applier(statements).apply([{ kind: 'event', event }], clock().getTime());
     const mark = typeof seen === 'object' ? seen : null;
     db.prepare(
       `UPDATE store SET trust_revision = max(trust_revision, ?) + 1, feed_floor = max(feed_floor, ?)`,
     ).run(mark?.trustRevision ?? 0, mark?.feed.last ?? 0);
-    const place = prepareHighWater(data, markOf(db));
+    const place = prepareHighWater(data, markOf(statements));
     db.exec('COMMIT');
     place();
     const [stored] = events;

@@ -8,6 +8,7 @@ import { isEngineFailure, storeFailure } from './failure.ts';
 import { markOf, rollbackOf } from './mark.ts';
 import type { EncodedWrite, Failure, Outcome, WriterOptions } from './protocol.ts';
 import { migrate } from './schema.ts';
+import { Statements } from './statements.ts';
 
 /** A failure as plain data, for the other thread. */
 export function failureOf(error: unknown): Failure {
@@ -15,10 +16,18 @@ export function failureOf(error: unknown): Failure {
   return { ok: false, code, message, ...(detail === undefined ? {} : { detail }) };
 }
 
+/** A database that is open, and what is cached of it. */
+interface Opened {
+  readonly db: DatabaseSync;
+  readonly statements: Statements;
+  readonly mark: HighWater;
+}
+
 /** The one writer: group commits against the database, then the high-water file. Synchronous; lives in a thread. */
 export class Writer {
   readonly #options: WriterOptions;
   #db: DatabaseSync;
+  #statements: Statements;
   #applier: Applier;
   #mark: HighWater;
 
@@ -27,27 +36,29 @@ export class Writer {
     this.#options = options;
     const opened = this.#open();
     this.#db = opened.db;
-    this.#applier = new Applier(opened.db);
+    this.#statements = opened.statements;
+    this.#applier = new Applier(opened.statements);
     this.#mark = opened.mark;
   }
 
-  #open(): { readonly db: DatabaseSync; readonly mark: HighWater } {
+  #open(): Opened {
     const { data, maxPages } = this.#options;
     const db = openConnection(data, 'writer', maxPages === undefined ? {} : { maxPages });
     try {
       migrate(db);
-      const rolledBack = rollbackOf(db, data);
+      const statements = new Statements(db);
+      const rolledBack = rollbackOf(statements, data);
       if (rolledBack !== null) {
         throw new CountersignError(
           'STORE_ROLLED_BACK',
           `${rolledBack}: a revoked key could be back; restore the newest copy, or record the loss with: countersign recover --data ${data} --reason TEXT`,
         );
       }
-      const mark = markOf(db);
+      const mark = markOf(statements);
       const seen = readHighWater(data);
       if (seen === null || seen === 'unreadable' || !sameMark(seen, mark))
         prepareHighWater(data, mark)();
-      return { db, mark };
+      return { db, statements, mark };
     } catch (error) {
       db.close();
       throw error;
@@ -61,7 +72,8 @@ export class Writer {
       if (!this.#db.isOpen) {
         const opened = this.#open();
         this.#db = opened.db;
-        this.#applier = new Applier(opened.db);
+        this.#statements = opened.statements;
+        this.#applier = new Applier(opened.statements);
         this.#mark = opened.mark;
       }
       return this.#transaction(commits, now);
@@ -76,7 +88,7 @@ export class Writer {
     const db = this.#db;
     db.exec('BEGIN IMMEDIATE');
     const outcomes = commits.map((writes) => this.#one(writes, now));
-    const mark = markOf(db);
+    const mark = markOf(this.#statements);
     // Written and synced before the commit, put in place after it: a full disk changes nothing, and
     // the file is never ahead of the database.
     const place = sameMark(mark, this.#mark)
