@@ -71,7 +71,7 @@ export class LineSigner {
         annotations,
         sink: signingSink(client, image, digest),
       };
-      const signed = await signTarget(signing, true, output);
+      const signed = await signTarget(signing, true, false, output);
       return ended(signed.some((one) => one.written) ? 'signed' : 'signed-before');
     } catch (error) {
       const code = codeOf(error);

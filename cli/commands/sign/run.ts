@@ -81,7 +81,7 @@ export async function runSign(
       const { image, digest } = target;
       const formats = formatsOf(flags, signer, () => trustOf(image.host), output);
       const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
-      const signed = await signTarget(signing, flags.recursive, output);
+      const signed = await signTarget(signing, flags.recursive, flags.format !== undefined, output);
       const name = formatReference({ ...image, digest });
       const held = await stillHeld(target.client, image, digest);
       const key = signer.publicKey.id;

@@ -74,6 +74,17 @@ describe('countersign sign in dct', () => {
     ]);
   });
 
+  it('what cannot be read before it is trusted is not called signed where nothing was', async () => {
+    const made = image('by digest only');
+    await pushImage(holding.service.url, 'team/hidden', made, made.digest);
+    const name = `${at('team/hidden:1')}@${made.digest}`;
+    const done = await holding.cli('sign', name, ...key, '--format', 'dct');
+    expect(done).toMatchObject({ code: 1, stdout: '' });
+    expect(done.stderr).toContain('not signed in dct');
+    const both = await holding.cli('sign', name, ...key);
+    expect(both).toMatchObject({ code: 0, stderr: expect.stringContaining('signed (') });
+  });
+
   it('a digest without a tag is signed in cosign alone, and the reason is said', async () => {
     const digest = await push('team/digest');
     const name = `${at('team/digest')}@${digest}`;
