@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { codeOf, messageOf } from '../lib/errors.ts';
-import { Mutex } from '../lib/single-flight.ts';
 import { trustDeleted } from '../log/trust-events.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { StoredTrustFile } from '../store/trust-data.ts';
 import type { TrustData } from '../trust/dct/trust-data.ts';
-import type { ListingRole } from '../tuf/listing.ts';
-import { trustDataOf, verifyPinned } from './evidence.ts';
 import type {
   Notary,
   PublicKeyJson,
@@ -16,28 +13,12 @@ import type {
 } from './notary.ts';
 import type { NotaryPorts } from './ports.ts';
 import { publish } from './publish.ts';
-import { Remembered } from './remembered.ts';
-import type { RepositoryState } from './repository-state.ts';
-import { currentFile, readRoot, rememberStates, sizeOf } from './repository-state.ts';
+import { Repositories } from './repositories.ts';
+import { currentFile, readRoot } from './repository-state.ts';
 import { resetWrites } from './reset.ts';
 import { ServerKeys, publicKeyJson } from './server-keys.ts';
-import { isStale, signAnew } from './sign-anew.ts';
-
-/** Verified repositories that are kept, and about how much larger they are than their files. */
-const VERIFIED = 1000;
-const VERIFIED_BYTES = 256 * 1024 * 1024;
-const GROWTH = 8;
-/** How long a refusal of trust data is remembered; only a change mends it, or a certificate that begins. */
-const REFUSAL_MS = 60_000;
 
 const HASH = /^[0-9a-f]{64}$/;
-
-interface Evidence {
-  readonly data: TrustData;
-  /** Until when it counts, in milliseconds since the epoch. */
-  readonly until: number;
-  readonly bytes: number;
-}
 
 /** Creates the Notary v1 service; see {@link Notary}. */
 export function createNotary(ports: NotaryPorts): Notary {
@@ -47,34 +28,26 @@ export function createNotary(ports: NotaryPorts): Notary {
 class NotaryOfStore implements Notary {
   readonly #ports: NotaryPorts;
   readonly #keys: ServerKeys;
-  /** Whatever changes a repository, or has to see it unchanged, goes one after the other. */
-  readonly #turns = new Mutex();
-  readonly #states = rememberStates();
-  readonly #evidence = new Remembered<Evidence>({
-    entries: VERIFIED,
-    bytes: VERIFIED_BYTES,
-    sizeOf: ({ bytes }) => bytes,
-  });
+  readonly #repositories: Repositories;
 
   constructor(ports: NotaryPorts) {
     this.#ports = ports;
     this.#keys = new ServerKeys(ports);
+    this.#repositories = new Repositories(ports, this.#keys);
   }
 
   publish(request: PublishRequest): Promise<PublishOutcome> {
     const { repository } = request;
-    return this.#turns.run(repository, async () => {
+    return this.#repositories.turn(repository, async () => {
       try {
-        const before = await this.#state(repository);
+        const before = await this.#repositories.state(repository);
         const { outcome, state } = await publish(this.#ports, this.#keys, before, request);
-        if (state !== null) {
-          this.#evidence.forget(repository);
-          this.#states.set(repository, state);
-        }
+        if (state === 'unknown') this.#repositories.forget(repository);
+        else if (state !== null) this.#repositories.changed(repository, state);
         return outcome;
       } catch (error) {
         // What is stored now is not known: it is read again.
-        this.#forget(repository);
+        this.#repositories.forget(repository);
         throw error;
       }
     });
@@ -83,8 +56,8 @@ class NotaryOfStore implements Notary {
   async current(repository: Repository, role: string): Promise<StoredTrustFile | null> {
     const signs = role === 'timestamp' || role === 'snapshot';
     const state = signs
-      ? await this.#fresh(repository, ['timestamp', 'snapshot'])
-      : await this.#state(repository);
+      ? await this.#repositories.fresh(repository, ['timestamp', 'snapshot'])
+      : await this.#repositories.state(repository);
     return currentFile(this.#ports.store, repository, state, role);
   }
 
@@ -95,14 +68,14 @@ class NotaryOfStore implements Notary {
   ): Promise<StoredTrustFile | null> {
     if ('sha256' in which) {
       if (!HASH.test(which.sha256)) return null;
-      const newest = (await this.#state(repository)).files.get(role);
+      const newest = (await this.#repositories.state(repository)).files.get(role);
       if (newest?.sha256 === which.sha256) return newest;
     } else if (!Number.isSafeInteger(which.version) || which.version < 1) return null;
     return this.#ports.store.trustFile(repository, role, which);
   }
 
   key(repository: Repository, role: ServerRole): Promise<PublicKeyJson> {
-    return this.#turns.run(repository, async () => {
+    return this.#repositories.turn(repository, async () => {
       const listed = await this.#listed(repository, role);
       const held = await this.#keys.of(repository);
       const inUse = held.find((key) => listed.has(key.id));
@@ -113,7 +86,7 @@ class NotaryOfStore implements Notary {
   }
 
   rotateKey(repository: Repository, role: ServerRole): Promise<PublicKeyJson> {
-    return this.#turns.run(repository, async () => {
+    return this.#repositories.turn(repository, async () => {
       const listed = await this.#listed(repository, role);
       return publicKeyJson(await this.#keys.pending(repository, role, (id) => !listed.has(id)));
     });
@@ -121,35 +94,35 @@ class NotaryOfStore implements Notary {
 
   /** The ids that the repository's root lists for a role; none without a root. */
   async #listed(repository: Repository, role: ServerRole): Promise<ReadonlySet<string>> {
-    const root = (await this.#state(repository)).files.get('root');
+    const root = (await this.#repositories.state(repository)).files.get('root');
     const keys = root === undefined ? undefined : readRoot(root.bytes)?.roles[role].keys;
     return new Set(keys?.keys());
   }
 
   remove(repository: Repository, actor: string): Promise<void> {
-    return this.#turns.run(repository, async () => {
-      if ((await this.#state(repository)).files.size === 0) return;
+    return this.#repositories.turn(repository, async () => {
+      if ((await this.#repositories.state(repository)).files.size === 0) return;
       try {
         await this.#ports.store.commit([
           { kind: 'event', event: trustDeleted(repository, actor, randomUUID()) },
           { kind: 'trust-delete', repository },
         ]);
       } finally {
-        this.#forget(repository);
+        this.#repositories.forget(repository);
       }
     });
   }
 
   reset(repository: Repository, actor: string, reason: string): Promise<void> {
-    return this.#turns.run(repository, async () => {
+    return this.#repositories.turn(repository, async () => {
       const { store, clock } = this.#ports;
-      const state = await this.#state(repository);
+      const state = await this.#repositories.state(repository);
       try {
         await store.commit(
           await resetWrites(store, repository, state, { actor, reason, now: clock() }),
         );
       } finally {
-        this.#forget(repository);
+        this.#repositories.forget(repository);
       }
     });
   }
@@ -158,29 +131,8 @@ class NotaryOfStore implements Notary {
     return this.#ports.store.trustChanges(query);
   }
 
-  async trustData(repository: Repository): Promise<TrustData | null> {
-    if ((await this.#state(repository)).files.size === 0) return null;
-    const evidence = await this.#evidence.get(
-      repository,
-      () => this.#turns.run(repository, () => this.#verify(repository)),
-      ({ until }) => this.#ports.clock().getTime() < until,
-    );
-    return evidence.data;
-  }
-
-  async #verify(repository: Repository): Promise<Evidence> {
-    const { store, clock } = this.#ports;
-    // Whether somebody asks for the snapshot must not decide whether it counts. What cannot be signed
-    // is judged as it stands.
-    const state = await this.#renewed(repository, ['snapshot']).catch(() =>
-      this.#state(repository),
-    );
-    const now = clock();
-    const pin = await store.trustPin(repository);
-    const current = await verifyPinned(store, repository, state, pin, now);
-    const until = current.ok ? current.value.expires.getTime() : now.getTime() + REFUSAL_MS;
-    const data = trustDataOf(store, repository, current);
-    return { data, until, bytes: GROWTH * sizeOf(state) };
+  trustData(repository: Repository): Promise<TrustData | null> {
+    return this.#repositories.trustData(repository);
   }
 
   async health(): Promise<Readonly<Record<string, string>>> {
@@ -195,37 +147,5 @@ class NotaryOfStore implements Notary {
     await check('DB operational', () => this.#ports.store.trustRevision());
     await check('Trust operational', () => this.#keys.check());
     return wrong;
-  }
-
-  #state(repository: Repository): Promise<RepositoryState> {
-    return this.#states.get(repository, async () => ({
-      files: await this.#ports.store.trustFiles(repository),
-    }));
-  }
-
-  /** The state with these files signed anew where they have expired. */
-  async #fresh(repository: Repository, roles: readonly ListingRole[]): Promise<RepositoryState> {
-    const state = await this.#state(repository);
-    if (!isStale(state, this.#ports.clock(), roles)) return state;
-    return this.#turns.run(repository, () => this.#renewed(repository, roles));
-  }
-
-  /** As {@link NotaryOfStore.#fresh}, for who has the turn: another may have been first. */
-  async #renewed(repository: Repository, roles: readonly ListingRole[]): Promise<RepositoryState> {
-    const state = await this.#state(repository);
-    if (!isStale(state, this.#ports.clock(), roles)) return state;
-    try {
-      if (!(await signAnew(this.#ports, this.#keys, repository, state))) return state;
-    } catch (error) {
-      this.#forget(repository);
-      throw error;
-    }
-    this.#forget(repository);
-    return this.#state(repository);
-  }
-
-  #forget(repository: Repository): void {
-    this.#states.forget(repository);
-    this.#evidence.forget(repository);
   }
 }

@@ -26,10 +26,11 @@ import { firstUses } from './server-keys.ts';
 /** Tags that one publish records each by itself; of more it records how many. */
 const RECORDED_TAGS = 100;
 
-/** How a publish ended, and the state that the repository has now where it changed. */
+/** How a publish ended. */
 export interface Published {
   readonly outcome: PublishOutcome;
-  readonly state: RepositoryState | null;
+  /** What the repository is now; `null` where nothing changed, `unknown` where it is not what it was judged by. */
+  readonly state: RepositoryState | 'unknown' | null;
 }
 
 const FORBIDDEN: PublishOutcome = { ok: false, refusal: { code: 'FORBIDDEN' } };
@@ -105,7 +106,7 @@ export async function publish(
     const committed = await store.commit(writes);
     storedAt = committed.events[0]?.time ?? now.getTime();
   } catch (error) {
-    if (codeOf(error) === 'STORE_CONFLICT') return refused(VERSION);
+    if (codeOf(error) === 'STORE_CONFLICT') return { outcome: VERSION, state: 'unknown' };
     if (codeOf(error) === 'TOO_LARGE') return refused(fault('ErrValidation', messageOf(error)));
     throw error;
   }

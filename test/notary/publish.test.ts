@@ -314,6 +314,23 @@ describe('a publish', () => {
     expect(reads).toBeGreaterThan(0);
   });
 
+  it('of a version that came into the store by another way is VERSION, by the store’s own word', async () => {
+    const stage = await start();
+    const owner = await makeOwner(stage, gun);
+    await begin(stage, owner);
+    const files = [{ role: 'targets', version: 2, bytes: await owner.targets(2, { a: 'one' }) }];
+    await stage.store.commit([{ kind: 'trust-files', repository: gun, files }]);
+    // The service remembers version 1; only the commit can tell.
+    const late = { targets: await owner.targets(2, { a: 'two' }) };
+    expect(await refusedFiles(stage, gun, late)).toEqual(VERSION);
+    expect((await stage.notary.stored(gun, 'targets', { version: 2 }))?.bytes).toEqual(
+      files[0]?.bytes,
+    );
+    const next = await publishFiles(stage, gun, { targets: await owner.targets(3, { a: 'one' }) });
+    // Compared with what is really there: the tag was signed already.
+    expect(next).toEqual({ ok: true, signed: [] });
+  });
+
   it('is refused once the root certificate has ended, however often it was found good before', async () => {
     const stage = await start();
     const owner = await makeOwner(stage, gun);
