@@ -3,6 +3,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Write } from '../store/store.ts';
 import type { ServerKey, TrustChange } from '../store/trust-data.ts';
 import { adoptionOf } from '../notary/adopt.ts';
+import { statementsOf } from '../notary/statement.ts';
 import { sealServerKey } from '../notary/server-keys.ts';
 import type { CheckedRepository } from './repository-check.ts';
 import type { OpenedKey } from './signer-key.ts';
@@ -47,6 +48,8 @@ export async function storeRepository(
     const stored = files.map(({ role, version, bytes }) => ({ role, version, bytes }));
     list.push({ kind: 'trust-files', repository, files: stored, ...marked });
     list.push(...adoptionOf(repository, checked.verified));
+    const statements = statementsOf(stored);
+    list.push({ kind: 'trust-statements', repository, statements, imported: true });
   }
   for (const key of sealed) list.push({ kind: 'server-key', key });
   if (lines.length > 0) list.push({ kind: 'trust-changes', changes: lines });

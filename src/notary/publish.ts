@@ -14,6 +14,7 @@ import { validateUpdate } from '../tuf/update.ts';
 import { fault } from '../tuf/update-refusal.ts';
 import type { NamedTag, RoleChange } from './entries.ts';
 import { changeOf, rememberRole } from './entries.ts';
+import { statementOf } from './statement.ts';
 import type { PublishOutcome, PublishRequest } from './notary.ts';
 import { stepPin } from './pin.ts';
 import type { PinStep } from './pin.ts';
@@ -74,6 +75,11 @@ export async function publish(
   if (pins !== null && bringsRoot && !fitsPins(root, repository, pins))
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
+  const statements = [...accepted.targets.values()].map(statementOf);
+  for (const statement of statements) {
+    const made = (await store.trustStatement(statement)) ?? repository;
+    if (made !== repository) return refused(FOREIGN);
+  }
 
   const made = await buildServerFiles(server, (keyid) => keys.signer(held, keyid));
   // The parts are views of the whole upload, which is not to be kept for as long as one of them is.
@@ -91,6 +97,7 @@ export async function publish(
   const writes: Write[] = [
     ...events,
     { kind: 'trust-files', repository, files },
+    { kind: 'trust-statements', repository, statements },
     { kind: 'server-key-used', ids: firstUses(server, held) },
   ];
   if (pin.pin !== null) writes.push({ kind: 'trust-pin', repository, pin: pin.pin });
@@ -125,6 +132,13 @@ export async function publish(
 
 /** Stored roots as they were verified; only by their own bytes, never by those of an upload. */
 const roots = new WeakMap<StoredTrustFile, Root>();
+
+// Nothing that is signed in a targets role names the repository: without this, whoever may push could
+// copy a signer's file from one repository to another where the same key signs, and need no key for it.
+const FOREIGN = fault(
+  'ErrBadTargets',
+  'these targets were signed for another repository and published there; sign them anew for this one',
+);
 
 const NOT_PINNED = fault(
   'ErrBadRoot',

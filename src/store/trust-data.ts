@@ -91,6 +91,17 @@ export type TrustWrite =
       readonly repository: Repository;
       readonly entries: readonly SignedEntry[];
     }
+  /**
+   * Notes for which repository statements were made: the hex SHA-256 of what is signed in a targets role's
+   * file, in its canonical form. Fails the list with STORE_CONFLICT where one was made for another, but for
+   * `imported` ones, of which the first stays. Outlives deletion and reset.
+   */
+  | {
+      readonly kind: 'trust-statements';
+      readonly repository: Repository;
+      readonly statements: readonly string[];
+      readonly imported?: true;
+    }
   /** Sets the pin; versions in `seen` never go down. */
   | { readonly kind: 'trust-pin'; readonly repository: Repository; readonly pin: TrustPin }
   /** Deletes the files (not pin, keys or entries), with a deletion in the feed if there were any. */
@@ -131,6 +142,8 @@ export interface TrustReads {
     digest: Digest,
     of?: { readonly role: string; readonly tag: string },
   ): Promise<readonly StoredEntry[]>;
+  /** The repository that a statement was published for first; `null`: for none. */
+  trustStatement(sha256: string): Promise<Repository | null>;
   /** The server's keys of a repository, the oldest first (at most 1000); `null`: of all, by id, at most 1000 after the given one. */
   serverKeys(repository: Repository | null, after?: string): Promise<readonly ServerKey[]>;
   /**

@@ -1,6 +1,7 @@
+import { sha256 } from '../lib/bytes.ts';
 import { isDelegation } from './role-name.ts';
 
-const DAY_MS = 86_400_000;
+const DAY_S = 86_400;
 /** As docker and notary write them (dct-protocol 3.1); a delegation lives as long as targets do. */
 const DAYS: Readonly<Record<string, number>> = {
   root: 10 * 365,
@@ -9,8 +10,19 @@ const DAYS: Readonly<Record<string, number>> = {
   timestamp: 14,
 };
 
-/** When a file of the role that is made now expires, in whole seconds: Notary re-serialises fractions, and the signature would no longer hold. */
-export function lifetime(role: string, now: Date): Date {
+/**
+ * When a file of the role that is made now expires, in whole seconds: Notary re-serialises fractions, and
+ * the signature would no longer hold. With a repository, up to a day earlier, by its name: what the same
+ * signer says at the same moment in two repositories is then not the same statement, which a server that
+ * lets nobody copy it from one to the other would refuse.
+ */
+export function lifetime(role: string, now: Date, gun?: string): Date {
   const days = DAYS[isDelegation(role) ? 'targets' : role] ?? 0;
-  return new Date(Math.floor(now.getTime() / 1000) * 1000 + days * DAY_MS);
+  const seconds =
+    Math.floor(now.getTime() / 1000) + days * DAY_S - (gun === undefined ? 0 : earlier(gun));
+  return new Date(seconds * 1000);
+}
+
+function earlier(gun: string): number {
+  return sha256(gun).readUInt32BE(0) % DAY_S;
 }

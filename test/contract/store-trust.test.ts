@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../src/lib/bytes.ts';
 import { LIMITS } from '../../src/lib/limits.ts';
+import type { Repository } from '../../src/oci/reference.ts';
 import type { Store, Write } from '../../src/store/store.ts';
 import type { ServerKey, SignedEntry, TrustFile } from '../../src/store/trust-data.ts';
 import { digestFor, eventWrite, openAt, refusal, repo, storeSuite } from '../support/store.ts';
@@ -413,5 +414,32 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
     expect(await again.serverKeys(app)).toEqual([key()]);
     expect(await feed(again)).toHaveLength(1);
     await again.close();
+  });
+
+  describe('statements', () => {
+    const statement = 'b'.repeat(64);
+    const note = (repository: Repository, imported?: true): Write => ({
+      kind: 'trust-statements',
+      repository,
+      statements: [statement],
+      ...(imported === undefined ? {} : { imported }),
+    });
+
+    it('belong to the repository that they were published for first, whatever is deleted', () =>
+      withStore(async (store) => {
+        expect(await store.trustStatement(statement)).toBeNull();
+        await store.commit([note(app), note(app)]);
+        await store.commit([
+          { kind: 'trust-delete', repository: app },
+          { kind: 'trust-reset', repository: app },
+        ]);
+        expect(await store.trustStatement(statement)).toBe(app);
+        await expect(store.commit([files(file('root', 1)), note(other)])).rejects.toEqual(
+          refusal('STORE_CONFLICT'),
+        );
+        expect(await versions(store)).toEqual({});
+        await store.commit([note(other, true)]);
+        expect(await store.trustStatement(statement)).toBe(app);
+      }));
   });
 });

@@ -159,6 +159,7 @@ export async function makeOwner(
     targets: (version, tags, delegations = []) =>
       targetsFile(version, tags, [hands.targets], {
         now,
+        expires: lifetime('targets', now, gun),
         delegations: delegations.map((role) => ({ ...role, paths: [''] })),
       }),
   };

@@ -2,6 +2,7 @@ import type { Repository } from '../../oci/reference.ts';
 import type { SignedEntry, TrustPin, TrustWrite } from '../trust-data.ts';
 import { takeChange } from './apply-feed.ts';
 import { addServerKey, noteUsed, resealKeys } from './apply-server-key.ts';
+import { noteStatements } from './apply-statements.ts';
 import type { Commit } from './apply-trust-files.ts';
 import { addFiles, deleteFiles } from './apply-trust-files.ts';
 import type { Statements } from './statements.ts';
@@ -14,6 +15,9 @@ export function applyTrust(statements: Statements, write: TrustWrite, at: Commit
       break;
     case 'trust-entries':
       addEntries(statements, write.repository, write.entries, at.time);
+      break;
+    case 'trust-statements':
+      noteStatements(statements, write);
       break;
     case 'trust-pin':
       setPin(statements, write.repository, write.pin);

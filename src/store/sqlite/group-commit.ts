@@ -47,6 +47,7 @@ function sizeOf(writes: readonly EncodedWrite[]): number {
     if (write.kind === 'trust-files')
       for (const file of write.files) bytes += 256 + file.bytes.byteLength;
     if (write.kind === 'trust-entries') bytes += write.entries.length * 256;
+    if (write.kind === 'trust-statements') bytes += write.statements.length * 128;
     if (write.kind === 'trust-changes') bytes += write.changes.length * 256;
     if (write.kind === 'trust-pin') bytes += write.pin.root.byteLength + write.pin.seen.size * 64;
     if (write.kind === 'server-key-sealed') bytes += write.keys.length * 1024;

@@ -1,3 +1,11 @@
+/** The schema's step that brings the repository that each signed statement of a targets role was made for. */
+export const STATEMENT_STEP = `
+  CREATE TABLE trust_statement (
+    sha256 TEXT PRIMARY KEY CHECK (length(sha256) = 64),
+    repository TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `;
+
 /** The schema's step that brings Notary v1 trust data; see {@link TrustReads} and {@link TrustWrite}. */
 export const TRUST_STEP = `
   CREATE TABLE trust_file (

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { CountersignError } from '../../lib/errors.ts';
-import { TRUST_STEP } from './schema-trust.ts';
+import { STATEMENT_STEP, TRUST_STEP } from './schema-trust.ts';
 
 /** `CSGN`: tells our database from any other SQLite file. */
 const APPLICATION_ID = 0x4353474e;
@@ -128,6 +128,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX edge_child ON edge (repository, child, admitted DESC, learned, parent);
   `,
   TRUST_STEP,
+  STATEMENT_STEP,
 ];
 
 function pragma(db: DatabaseSync, name: string): unknown {

@@ -88,6 +88,7 @@ function storeOf(commits: GroupCommit, reader: Reader, release: () => void): Sto
     trustPin: async (repository) => reader.trust.trustPin(repository),
     trustEntries: async (repository, digest, of) =>
       reader.trust.trustEntries(repository, digest, of),
+    trustStatement: async (sha256) => reader.trust.trustStatement(sha256),
     serverKeys: async (repository, after) => reader.trust.serverKeys(repository, after),
     trustChanges: async (query) => reader.trust.trustChanges(query),
     close() {

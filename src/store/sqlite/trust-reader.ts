@@ -91,6 +91,13 @@ export class TrustReader {
     }));
   }
 
+  /** See {@link TrustReads.trustStatement}. */
+  trustStatement(sha256: string): Repository | null {
+    const sql = 'SELECT repository FROM trust_statement WHERE sha256 = ?';
+    const [row] = this.#queries.all(sql, [sha256]);
+    return row === undefined ? null : (row['repository'] as Repository);
+  }
+
   /** See {@link TrustReads.serverKeys}. */
   serverKeys(repository: Repository | null, after = ''): readonly ServerKey[] {
     const rows =

@@ -44,7 +44,7 @@ export async function initialise(
   const now = clock();
   const root = await certify(gun, rootKey.signer, now);
   const listed = tufKeyOf(targetsKey.signer.publicKey);
-  const file = (role: string) => ({ version: 1, expires: lifetime(role, now) });
+  const file = (role: string) => ({ version: 1, expires: lifetime(role, now, gun) });
   const parts: UploadPart[] = [
     {
       role: 'root',

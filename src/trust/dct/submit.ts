@@ -62,7 +62,7 @@ export async function submit(
   }
   for (const role of edit.roles.toSorted((a, b) => byDepth(a.name, b.name))) {
     const signers = await keys.signersOf(role.signing, edit.signer ?? null);
-    const expires = lifetime(role.name, now);
+    const expires = lifetime(role.name, now, loaded.gun);
     const bytes = await buildTargets(role, { version: role.version + 1, expires, signers });
     parts.push({ role: role.name, bytes });
   }
