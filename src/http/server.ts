@@ -22,7 +22,13 @@ import { tokenRoutes } from './routes/token.ts';
  */
 export async function createHttpApp(ports: HttpPorts, server: Server): Promise<FastifyInstance> {
   const app = fastify({
-    serverFactory: (handler) => server.on('request', handler),
+    // The registry's paths and the trust server's take no part of the framework: they are most of the
+    // requests, and have their own parsers for raw paths and bodies that are streams.
+    serverFactory: (handler) =>
+      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        if (request.url?.startsWith('/v2/') === true) void gateRequest(ports, request, response);
+        else handler(request, response);
+      }),
     // Our own line per request, below; and no header of a client becomes anything of ours.
     logger: false,
     trustProxy: false,
@@ -48,17 +54,7 @@ export async function createHttpApp(ports: HttpPorts, server: Server): Promise<F
   });
   for (const method of ['PROPFIND', 'SEARCH']) app.addHttpMethod(method);
   app.removeAllContentTypeParsers();
-  // Bodies of `/v2/` are streams and stay on the raw request.
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.route({
-    method: app.supportedMethods,
-    url: '/v2/*',
-    onRequest: async (request, reply) => {
-      reply.hijack();
-      await gateRequest(ports, request.raw, reply.raw);
-    },
-    handler: () => undefined,
-  });
   // What the framework itself refuses, a body over its bound above all, is told as everything is.
   app.setErrorHandler((error: FastifyError, request, reply) => {
     reply.hijack();

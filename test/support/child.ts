@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -90,15 +90,20 @@ export async function waitFor<T>(
   }
 }
 
-/** A TCP port of 127.0.0.1 that is free at this moment. */
+/** Below the range from which systems take the ports of outgoing connections: nothing else is given one of these. */
+const PORTS = { from: 12_000, to: 32_000 } as const;
+
+/** A TCP port of 127.0.0.1 that is free at this moment, and that nobody gets by chance before it is used. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
-  return address.port;
+  for (;;) {
+    const server = createServer();
+    const port = randomInt(PORTS.from, PORTS.to);
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) return port;
+  }
 }
 
 // A test process that is ended early takes its servers along, those too that a test which ran out of
