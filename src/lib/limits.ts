@@ -41,6 +41,12 @@ export const LIMITS = {
   trustKeys: 1000,
   /** Signatures of one file: an old root carries those of all its predecessors. */
   trustSignatures: 256,
+  /** Signatures of one upload, or of all targets roles of one repository, that are checked: each is a millisecond for some keys. */
+  trustSignaturesTogether: 1024,
+  /** Tags that one upload puts on record, each by each key that signed its file. */
+  trustEntries: 100_000,
+  /** Keys of one role that are told apart where its word is the repository's, not a person's. */
+  trustVoices: 32,
   /** Roles of one repository that have a file, and their newest files together, in bytes. */
   trustRoles: 1000,
   trustRepositoryBytes: 64 * 1024 * 1024,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sha256Hex } from '../lib/bytes.ts';
 import { codeOf, messageOf } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
 import { unwrap } from '../lib/result.ts';
 import { tagSigned, trustPublished } from '../log/trust-events.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -75,6 +76,7 @@ export async function publish(
   if (pins !== null && bringsRoot && !fitsPins(root, repository, pins))
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
+  if (entryCount(accepted) > LIMITS.trustEntries) return refused(TOO_MANY);
   const statements = [...accepted.targets.values()].map(statementOf);
   for (const statement of statements) {
     const made = (await store.trustStatement(statement)) ?? repository;
@@ -139,6 +141,18 @@ const FOREIGN = fault(
   'ErrBadTargets',
   'these targets were signed for another repository and published there; sign them anew for this one',
 );
+
+const TOO_MANY = fault(
+  'ErrValidation',
+  `expected at most ${LIMITS.trustEntries} tags in one upload, each counted once for every key that signed its file`,
+);
+
+/** Entries of all that an upload names; before they are made, as few bytes name very many. */
+function entryCount({ targets }: AcceptedUpdate): number {
+  let count = 0;
+  for (const role of targets.values()) count += role.targets.size * role.signers.size;
+  return count;
+}
 
 const NOT_PINNED = fault(
   'ErrBadRoot',

@@ -69,11 +69,36 @@ export function parseTufKey(id: string, value: Json | undefined): Result<TufKey>
   if (tufKeyId(keytype, publicHalf) !== id) return invalid('key ID is not valid for key content');
   const known = read.get(id);
   if (known !== undefined) return ok(known);
-  const certificates = keytype.endsWith('-x509') ? readBundle(bytes) : [];
-  const key = keyOf(keytype, bytes, certificates);
-  const listed = { keytype, public: publicHalf, id, key, certificates };
+  const listed = new ListedKey(id, keytype, publicHalf, bytes);
   read.set(id, listed);
   return ok(listed);
+}
+
+/** A key that is read when it is first asked for: a file may list a thousand that sign nothing. */
+class ListedKey implements TufKey {
+  readonly id: string;
+  readonly keytype: string;
+  readonly public: string;
+  readonly #bytes: Buffer;
+  #key: PublicKey | null | undefined;
+  #certificates: readonly Certificate[] | undefined;
+
+  constructor(id: string, keytype: string, publicHalf: string, bytes: Buffer) {
+    this.id = id;
+    this.keytype = keytype;
+    this.public = publicHalf;
+    this.#bytes = bytes;
+  }
+
+  get key(): PublicKey | null {
+    if (this.#key === undefined) this.#key = keyOf(this.keytype, this.#bytes, this.certificates);
+    return this.#key;
+  }
+
+  get certificates(): readonly Certificate[] {
+    this.#certificates ??= this.keytype.endsWith('-x509') ? readBundle(this.#bytes) : [];
+    return this.#certificates;
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { LIMITS } from '../lib/limits.ts';
 import type { Refusal, Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import { parseEnvelope } from './envelope.ts';
@@ -61,13 +62,16 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
   const roles = new Map<string, TrustedTargets>();
   const unreadable = new Map<string, Refusal>();
   const queue = ['targets'];
+  let signatures = 0;
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     // What no snapshot lists was never published: docker asks the delegations that are listed.
     if (name !== 'targets' && !snapshot.value.meta.has(name)) continue;
     const bytes = files.get(name);
-    const role = verifyOne(name, bytes, { root, roles, now, seen, snapshot: snapshot.value });
+    const most = LIMITS.trustSignaturesTogether - signatures;
+    const role = verifyOne(name, bytes, { root, roles, now, seen, snapshot: snapshot.value, most });
     if (role.ok) {
       roles.set(name, role.value);
+      signatures += role.value.envelope.signatures.length;
       queue.push(...role.value.delegations.map((delegation) => delegation.name));
     } else if (name === 'targets') {
       return role;
@@ -122,18 +126,23 @@ interface Surroundings {
   readonly now: Date;
   readonly seen: ReadonlyMap<string, number>;
   readonly snapshot: Listing;
+  /** Signatures that are still checked: a signer with many roles below his own must not stop the clock for all. */
+  readonly most: number;
 }
 
 function verifyOne(
   name: string,
   bytes: Uint8Array | undefined,
-  { root, roles, now, seen, snapshot }: Surroundings,
+  { root, roles, now, seen, snapshot, most }: Surroundings,
 ): Result<TrustedTargets> {
   if (bytes === undefined) return invalid(`${name} trust data unavailable`);
   const listed = checkListed(snapshot, name, bytes);
   if (!listed.ok) return listed;
   const envelope = parseEnvelope(bytes);
   if (!envelope.ok) return envelope;
+  if (envelope.value.signatures.length > most) {
+    return invalid(`expected at most ${LIMITS.trustSignaturesTogether} signatures in all roles`);
+  }
   const role = verifyTargets(name, envelope.value, { root, verified: roles, now });
   if (!role.ok) return role;
   const version = checkVersion(role.value, seen.get(name) ?? 1);

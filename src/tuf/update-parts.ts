@@ -1,3 +1,4 @@
+import { LIMITS } from '../lib/limits.ts';
 import type { Json } from '../lib/json.ts';
 import type { Envelope } from './envelope.ts';
 import { parseEnvelope } from './envelope.ts';
@@ -25,6 +26,7 @@ export interface Part extends UploadPart {
  */
 export function readParts(uploaded: readonly UploadPart[]): Step<ReadonlyMap<string, Part>> {
   const parts = new Map<string, Part>();
+  let signatures = 0;
   for (const { role, bytes } of uploaded) {
     if (!isRoleName(role)) {
       return { ok: false, refusal: { code: 'INVALID_ROLE', detail: role.slice(0, 255) } };
@@ -34,6 +36,14 @@ export function readParts(uploaded: readonly UploadPart[]): Step<ReadonlyMap<str
     const { _type: type, version, expires } = envelope.value.signed;
     if (typeof type !== 'string' || parseExpires(expires) === undefined || !isInteger(version)) {
       return { ok: false, refusal: { code: 'MALFORMED_JSON' } };
+    }
+    signatures += envelope.value.signatures.length;
+    if (signatures > LIMITS.trustSignaturesTogether) {
+      const most = LIMITS.trustSignaturesTogether;
+      return fault(
+        'ErrValidation',
+        `expected at most ${most} signatures in one upload, found more`,
+      );
     }
     if (parts.has(role)) return fault('ErrValidation', `role ${role} was uploaded twice`);
     parts.set(role, { role, bytes, version, envelope: envelope.value });

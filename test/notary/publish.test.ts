@@ -126,6 +126,38 @@ describe('a publish', () => {
     ]);
   });
 
+  it('T-60: is refused with more signatures than are checked, or more entries than are recorded', async () => {
+    const stage = await start();
+    const owner = await makeOwner(stage, gun);
+    const bob = await makeHand('ecdsa-p256');
+    await begin(stage, owner, {});
+    const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `targets/${name}`);
+    const roles = names.map((name) => roleOf(name, [bob]));
+    await publishFiles(stage, gun, { targets: await owner.targets(2, {}, roles) });
+    const files: Record<string, Buffer> = {};
+    for (const name of names) {
+      const signed = JSON.parse((await targetsFile(1, { [name]: name }, [bob])).toString()) as {
+        signatures: unknown[];
+      };
+      const signatures = Array.from({ length: 256 }, () => signed.signatures[0]);
+      files[name] = Buffer.from(JSON.stringify({ ...signed, signatures }));
+    }
+    expect(await refusedFiles(stage, gun, files)).toEqual(
+      faultOf('ErrValidation', 'expected at most 1024 signatures in one upload, found more'),
+    );
+    const hands = await Promise.all(Array.from({ length: 51 }, () => makeHand('ecdsa-p256')));
+    const tags = Object.fromEntries(Array.from({ length: 2000 }, (_, n) => [`t${n}`, `${n}`]));
+    const next = {
+      targets: await owner.targets(3, {}, [roleOf('targets/all', hands)]),
+      'targets/all': await targetsFile(1, tags, hands),
+    };
+    expect(await refusedFiles(stage, gun, next)).toEqual(
+      faultOf('ErrValidation', /^expected at most 100000 tags in one upload, each counted once/),
+    );
+    const fewer = { ...next, 'targets/all': await targetsFile(1, tags, hands.slice(1)) };
+    expect(await publishFiles(stage, gun, fewer)).toMatchObject({ ok: true });
+  });
+
   it('keeps delegations apart, and records a tag once that a person and releases both name', async () => {
     const stage = await start();
     const owner = await makeOwner(stage, gun);

@@ -10,7 +10,7 @@ import { findingsOf } from '../finding.ts';
 import type { Authority, Evidence, Finding, JudgedSubject, MapEntry } from '../format.ts';
 import type { TrustData } from './trust-data.ts';
 import type { Voice } from './voices.ts';
-import { hear, rolesOf } from './voices.ts';
+import { handedOnBy, hear, rolesOf } from './voices.ts';
 
 const finding = findingsOf('dct');
 
@@ -49,11 +49,12 @@ async function findIn(
   const stored = await data.entriesOf(digest);
   const common = { expires: trusted.expires, root: rootOf(trusted) };
   const found: Finding[] = [];
+  const contradictions = contradictionsOf(voices, digest);
+  const times = publishTimes(data, digest, stored);
   for (const voice of voices) {
     for (const named of tagsToTell(voice, digest, tag)) {
       const { authority, role, keyId, standsOn, evidence } = voice;
-      const known = stored.find((one) => one.role === role && one.tag === named);
-      const time = known?.publishedAt ?? (await data.publishedAt(role, named, digest));
+      const time = await times(role, named);
       found.push(
         finding('valid', `${role} says that ${named} is this digest`, {
           authority,
@@ -64,7 +65,7 @@ async function findIn(
           entry: {
             ...common,
             current: true,
-            contradictedBy: contradictions(voices, named, digest),
+            contradictedBy: contradictions(named),
             standsOn,
           },
         }),
@@ -73,10 +74,31 @@ async function findIn(
   }
   // What a role said once counts for as long as the role itself can be believed.
   const heard = authorities.filter(({ name }) => !mutes.some((mute) => mute.authority === name));
-  const once = onceSigned(stored, found, trusted, heard);
-  found.push(...once.map((one) => pastFinding(one, repository, common)));
+  const once = onceSigned(stored, voices, trusted, heard);
+  for (const one of once) {
+    const standsOn = handedOnBy(trusted, one.authority, one.entry.role);
+    found.push(pastFinding(one, repository, { ...common, standsOn }));
+  }
   found.push(...mutes.map(({ authority, reason }) => finding('invalid', reason, { authority })));
   return found.length > 0 ? found : [finding('absent', 'no signed tag is this digest')];
+}
+
+/** When each entry was published first; asked of the record once for each, whatever number of keys signed it. */
+function publishTimes(
+  data: TrustData,
+  digest: Digest,
+  stored: readonly StoredEntry[],
+): (role: string, tag: string) => Promise<number | null> {
+  const known = new Map<string, number | null>();
+  return async (role, tag) => {
+    const key = `${role} ${tag}`;
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const entry = stored.find((one) => one.role === role && one.tag === tag);
+    const time = entry?.publishedAt ?? (await data.publishedAt(role, tag, digest));
+    known.set(key, time);
+    return time;
+  };
 }
 
 /** The tag that was asked for always; of the others as many as a decision needs. */
@@ -86,16 +108,24 @@ function tagsToTell(voice: Voice, digest: Digest, asked: string | null): readonl
   return [asked, ...others.filter((one) => one !== asked).slice(0, OTHER_TAGS)];
 }
 
-function contradictions(
+/** Who says that a tag is another digest; each role is asked once for each tag, whatever number of keys signed it. */
+function contradictionsOf(
   voices: readonly Voice[],
-  tag: string,
   digest: Digest,
-): MapEntry['contradictedBy'] {
-  return voices.flatMap((voice) => {
-    const said = voice.says(tag);
-    if (said === null || said === digest) return [];
-    return [{ authority: voice.authority, keyId: voice.keyId }];
-  });
+): (tag: string) => MapEntry['contradictedBy'] {
+  const roles = [...Map.groupBy(voices, ({ says }) => says)];
+  const known = new Map<string, MapEntry['contradictedBy']>();
+  return (tag) => {
+    const against =
+      known.get(tag) ??
+      roles.flatMap(([says, speakers]) => {
+        const said = says(tag);
+        if (said === null || said === digest) return [];
+        return speakers.map(({ authority, keyId }) => ({ authority, keyId }));
+      });
+    known.set(tag, against);
+    return against;
+  };
 }
 
 /** An entry that was published once by a key that speaks for an authority; of each key the newest. */
@@ -106,7 +136,7 @@ interface OnceSigned {
 
 function onceSigned(
   stored: readonly StoredEntry[],
-  current: readonly Finding[],
+  voices: readonly Voice[],
   trusted: TrustedRepository,
   authorities: readonly Authority[],
 ): readonly OnceSigned[] {
@@ -118,8 +148,13 @@ function onceSigned(
       // The repository's own keys are whoever held the roles when it was published.
       const speaks = keys.length === 0 || keys.some((key) => key.id === keyId);
       if (!roles.includes(role) || !speaks || out.has(`${name} ${keyId}`)) continue;
-      const stands = current.some(
-        (one) => one.authority === name && one.keyId === keyId && one.signed?.tag === tag,
+      // What stands is told of as that, or is one tag too many: never as what was said once.
+      const stands = voices.some(
+        (one) =>
+          one.authority === name &&
+          one.role === role &&
+          one.signers.has(keyId) &&
+          one.says(tag) === entry.digest,
       );
       if (!stands) out.set(`${name} ${keyId}`, { authority: name, entry });
     }
@@ -130,7 +165,7 @@ function onceSigned(
 function pastFinding(
   { authority, entry }: OnceSigned,
   repository: Repository,
-  common: Pick<MapEntry, 'expires' | 'root'>,
+  common: Pick<MapEntry, 'expires' | 'root' | 'standsOn'>,
 ): Finding {
   const { role, tag, keyId, publishedAt } = entry;
   return finding('valid', `${role} once said that ${tag} is this digest`, {
@@ -138,7 +173,7 @@ function pastFinding(
     keyId,
     signed: { repository, tag },
     signedAt: { time: new Date(publishedAt), trusted: true },
-    entry: { ...common, current: false, contradictedBy: [], standsOn: [] },
+    entry: { ...common, current: false, contradictedBy: [] },
   });
 }
 

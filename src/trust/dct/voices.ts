@@ -1,9 +1,11 @@
+import { LIMITS } from '../../lib/limits.ts';
 import type { Refusal } from '../../lib/result.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { algorithmOf, digestOf, hexOf } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { inRole, lookUpTag } from '../../tuf/lookup.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
+import type { Root } from '../../tuf/root.ts';
 import { isDelegation, parentOf, RELEASES } from '../../tuf/role-name.ts';
 import type { TrustedTargets } from '../../tuf/targets-tree.ts';
 import { mayName } from '../../tuf/targets-tree.ts';
@@ -18,11 +20,13 @@ export interface Voice {
   readonly role: string;
   /** Of the policy's key that signed the role's file; of {@link REPOSITORY}, any key that did. */
   readonly keyId: string;
+  /** All keys that signed the role's file. */
+  readonly signers: ReadonlySet<string>;
   /** See `MapEntry.standsOn`. */
   readonly standsOn: readonly string[];
   /** Digest of the role's file. */
   readonly evidence: Digest;
-  /** What it says that a tag is; `null` where it says nothing. */
+  /** What it says that a tag is; `null` where it says nothing. One function for all keys of a role. */
   says(tag: string): Digest | null;
   /** The tags that it says are this digest. */
   tagsOf(digest: Digest): readonly string[];
@@ -80,17 +84,19 @@ function hearNamed(repository: TrustedRepository, { name, keys }: Authority): He
     if (own.length === 0) {
       mutes.push({ authority: name, reason: `${role} is not signed by a key of ${name}` });
     }
+    const says = (tag: string): Digest | null => {
+      const found = inRole(tree, role, tag);
+      return found.kind === 'signed' ? found.entry.digest : null;
+    };
     for (const { id } of own) {
       voices.push({
         authority: name,
         role,
         keyId: id,
+        signers: signers.ids,
         standsOn: signers.needed.filter((other) => other !== id),
         evidence: evidenceOf(file),
-        says: (tag) => {
-          const found = inRole(tree, role, tag);
-          return found.kind === 'signed' ? found.entry.digest : null;
-        },
+        says,
         tagsOf: (digest) => taggedIn(file, digest),
       });
     }
@@ -98,18 +104,37 @@ function hearNamed(repository: TrustedRepository, { name, keys }: Authority): He
   return { voices, mutes };
 }
 
+/** Every pull of a signed tag asks; what was verified is not verified again. */
+const rootSignersOf = new WeakMap<Root, readonly string[]>();
+
+/**
+ * The keys that handed a role on, on which its word stands too: the root's, and for `targets/releases` those
+ * of `targets`. None for a person, whose word is his key's.
+ */
+export function handedOnBy(
+  { root, tree }: TrustedRepository,
+  authority: string,
+  role: string,
+): readonly string[] {
+  if (authority !== REPOSITORY.name) return [];
+  const roots = rootSignersOf.get(root) ?? [...signersOf(root.envelope, root.roles.root).keys()];
+  rootSignersOf.set(root, roots);
+  const targets = role === RELEASES ? (tree.roles.get('targets')?.signers.keys() ?? []) : [];
+  return [...roots, ...targets];
+}
+
 /** As docker looks tags up: in releases, then in targets; who handed the role on bears on it too. */
 function hearRepository(repository: TrustedRepository): Heard {
-  const { tree, root } = repository;
+  const { tree } = repository;
   const authority = REPOSITORY.name;
   const refusal = tree.unreadable.get(RELEASES);
   // What releases would have said of a tag is not known, so nobody's word on any tag is.
   if (refusal !== undefined) {
     return { voices: [], mutes: [{ authority, reason: about(RELEASES, refusal) }] };
   }
-  const above = [...signersOf(root.envelope, root.roles.root).keys()];
   const voices: Voice[] = [];
   for (const role of ['targets', RELEASES]) {
+    const above = handedOnBy(repository, authority, role);
     const file = tree.roles.get(role);
     if (file === undefined) continue;
     const signers = signersIn(repository, file);
@@ -117,19 +142,20 @@ function hearRepository(repository: TrustedRepository): Heard {
       const found = lookUpTag(tree, tag);
       return found.kind === 'signed' && found.entry.role === role ? found.entry.digest : null;
     };
-    for (const keyId of signers.ids) {
+    // One is enough to count; more are told of in case it was revoked.
+    for (const keyId of [...signers.ids].slice(0, LIMITS.trustVoices)) {
       const others = [...signers.needed, ...above].filter((id) => id !== keyId);
       voices.push({
         authority,
         role,
         keyId,
+        signers: signers.ids,
         standsOn: [...new Set(others)],
         evidence: evidenceOf(file),
         says,
         tagsOf: (digest) => taggedIn(file, digest).filter((tag) => says(tag) === digest),
       });
     }
-    above.push(...signers.ids);
   }
   return { voices, mutes: [] };
 }

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../src/lib/errors.ts';
+import { LIMITS } from '../../../src/lib/limits.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { DecisionSubject } from '../../../src/policy/decision.ts';
@@ -223,6 +224,31 @@ describe('@repository', () => {
       );
     }
     expect(await verdict(GOOD, { by: [OWNERS], subject: revoked(alice) })).toBe('allow TRUSTED');
+  });
+
+  it('falls so by what it said once too, and by a tag too many to be told of', async () => {
+    const many = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`t${n}`, GOOD]));
+    await begin({ 'targets/releases': { tags: { ...many, once: EVIL }, hands: [bob] } });
+    await map.publish({ roles: { 'targets/releases': { tags: many, hands: [bob] } } });
+    const above = [bob, map.hands.targets, map.hands.root];
+    for (const digest of [GOOD, EVIL]) {
+      expect(await verdict(digest, { by: [OWNERS], subject: { tag: null } })).toBe('allow TRUSTED');
+      for (const hand of above) {
+        const subject = { ...revoked(hand), tag: null };
+        expect(await verdict(digest, { by: [OWNERS], subject })).toMatch(/^deny REVOKED/);
+      }
+    }
+    const found = await find(GOOD, [OWNERS]);
+    expect(found.filter(({ entry }) => entry?.current !== true)).toEqual([]);
+  });
+
+  it('T-60: is told by a bounded number of keys, each of which is enough', async () => {
+    const hands = await Promise.all(Array.from({ length: 60 }, () => makeHand('ecdsa-p256')));
+    const tags = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`t${n}`, GOOD]));
+    await begin({ 'targets/releases': { tags: { ...tags, 1: GOOD }, hands } });
+    const found = await find(GOOD, [OWNERS]);
+    expect(new Set(found.map(({ keyId }) => keyId)).size).toBe(LIMITS.trustVoices);
+    expect(await verdict(GOOD, { by: [OWNERS] })).toBe('allow TRUSTED');
   });
 
   it('says nothing where releases cannot be believed: targets may hold an older digest', async () => {
