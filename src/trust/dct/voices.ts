@@ -27,7 +27,7 @@ export interface Voice {
   /** Digest of the role's file. */
   readonly evidence: Digest;
   /** What it says that a tag is; `null` where it says nothing. One function for all keys of a role. */
-  says(tag: string): Digest | null;
+  readonly says: (tag: string) => Digest | null;
   /** The tags that it says are this digest. */
   tagsOf(digest: Digest): readonly string[];
 }
