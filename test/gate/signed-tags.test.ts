@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../src/oci/digest.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
@@ -78,6 +80,21 @@ describe('tags by the signed map', () => {
     expect(await asked(gate, 'owners/app', '1')).toBe(GOOD.digest);
     expect(await asked(gate, 'owners/app', GOOD.digest)).toBe(GOOD.digest);
     expect(await asked(gate, 'owners/app', EVIL.digest)).toBe('403');
+  });
+
+  it('T-55: are not served by an older verdict after a withdrawal of which nobody knows whether it is stored', async () => {
+    const gate = await gateWith();
+    await behind(gate, 'current/app', GOOD, '1');
+    const map = await mapAt(gate, 'current/app');
+    await map.publish(all('1', GOOD.digest));
+    expect((await pull(gate, 'current/app', GOOD.digest)).status).toBe(200);
+    // Committed, and then the mark beside the database cannot be put in its place.
+    const mark = join(gate.folder, 'countersign-data', 'high-water.json');
+    rmSync(mark);
+    mkdirSync(join(mark, 'in the way'), { recursive: true });
+    expect((await map.publish({ targets: {} })).status).toBe(503);
+    for (const reference of ['1', GOOD.digest])
+      expect((await pull(gate, 'current/app', reference)).status).toBe(403);
   });
 
   it('are refused where the map has no entry, and not found where the registry has none either', async () => {

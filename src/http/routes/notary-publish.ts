@@ -7,7 +7,7 @@ import type { FormPart } from '../multipart.ts';
 import { readForm } from '../multipart.ts';
 import type { HttpPorts } from '../ports.ts';
 import type { NotaryRequest, TrustedName } from './notary-request.ts';
-import { fail, forbid } from './notary-request.ts';
+import { changing, fail, forbid } from './notary-request.ts';
 
 /**
  * Takes an upload of metadata, all of it or nothing (dct-protocol 1.2, 2). The answer leaves when the
@@ -28,12 +28,10 @@ export async function publish(
   if (!form.ok) return fail(r, form.why === 'cut' ? 'MALFORMED_JSON' : 'MALFORMED_UPLOAD');
   const parts = form.parts.map(uploadPart);
   if (!parts.every((part) => part !== null)) return fail(r, 'NO_FILENAME');
-  const outcome = await ports.notary.publish({
-    repository,
-    parts,
-    actor: r.caller.name,
-    mayPush: rights,
-  });
+  const actor = r.caller.name;
+  const outcome = await changing(ports, { repository, registry }, r.caller, () =>
+    ports.notary.publish({ repository, parts, actor, mayPush: rights }),
+  );
   if (!outcome.ok) {
     const { refusal } = outcome;
     if (refusal.code === 'FORBIDDEN') return forbid(ports, r, NO_PUSH);

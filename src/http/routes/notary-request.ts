@@ -57,6 +57,24 @@ export function fail(
   sendNotaryError(r.response, code, { detail });
 }
 
+/**
+ * Changes trust data. Where that fails, whether it was stored is not known: what was decided by the data
+ * before is decided anew, as after every change. Rejects as `change` does.
+ */
+export async function changing<T>(
+  ports: HttpPorts,
+  { registry, repository }: TrustedName,
+  caller: Caller,
+  change: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await change();
+  } catch (error) {
+    await ports.trustPublished(registry, repository, [], caller);
+    throw error;
+  }
+}
+
 /** True where the caller has the right; else the refusal was sent. */
 export async function permitted(
   ports: HttpPorts,

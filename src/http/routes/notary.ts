@@ -10,7 +10,7 @@ import { changefeed } from './notary-changefeed.ts';
 import { metadata } from './notary-metadata.ts';
 import { publish } from './notary-publish.ts';
 import type { NotaryRequest, TrustedName } from './notary-request.ts';
-import { fail, forbid, permitted, repositoryOfGun, sendFound } from './notary-request.ts';
+import { changing, fail, forbid, permitted, repositoryOfGun, sendFound } from './notary-request.ts';
 import { refuse } from './registry-request.ts';
 
 /** Methods that Notary's router knows: what they ask for where there is nothing is "not found", others are not allowed (dct-protocol 1, row 13). */
@@ -111,7 +111,7 @@ async function key(
 /** Deletes a repository's trust data; the gate stays with the root that it is held to (DESIGN 5). */
 async function remove(ports: HttpPorts, r: NotaryRequest, name: TrustedName): Promise<void> {
   if (!(await permitted(ports, r, name, 'delete'))) return;
-  await ports.notary.remove(name.repository, r.caller.name);
+  await changing(ports, name, r.caller, () => ports.notary.remove(name.repository, r.caller.name));
   await ports.trustPublished(name.registry, name.repository, [], r.caller);
   dropBody(r.request, r.response);
   r.response.writeHead(200, { 'content-length': 0 });

@@ -6,7 +6,7 @@ import { quote } from '../../lib/quote.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { parseRepository } from '../../oci/reference.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';
-import { repositoryOfGun } from './notary-request.ts';
+import { changing, repositoryOfGun } from './notary-request.ts';
 
 /** Repositories of one page at most; each has its root read. */
 const MOST = 200;
@@ -78,8 +78,10 @@ export async function resetRoot({ ports, body, caller }: ApiRequest): Promise<Ap
       'FORBIDDEN',
       `${caller.name} may not reset the root of ${repository}; that needs admin`,
     );
-  await ports.notary.reset(repository, caller.name, reason);
-  await ports.gate.ports.trust.refresh();
+  await changing(ports, name, caller, async () => {
+    await ports.notary.reset(repository, caller.name, reason);
+    await ports.gate.ports.trust.refresh();
+  });
   await ports.trustPublished(name.registry, repository, [], caller);
   return { kind: 'json', body: { repository, reason } };
 }
