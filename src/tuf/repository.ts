@@ -64,8 +64,13 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
   const queue = ['targets'];
   let signatures = 0;
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-    // What no snapshot lists was never published: docker asks the delegations that are listed.
-    if (name !== 'targets' && !snapshot.value.meta.has(name)) continue;
+    // What no snapshot lists was never published: docker asks the delegations that are listed. What was
+    // seen must go on being listed (TUF 5.5.5): else whoever has the snapshot's key could hide what
+    // releases say, and an older tag of `targets` would count.
+    if (name !== 'targets' && !snapshot.value.meta.has(name)) {
+      if (seen.has(name)) unreadable.set(name, unlisted(name));
+      continue;
+    }
     const bytes = files.get(name);
     const most = LIMITS.trustSignaturesTogether - signatures;
     const role = verifyOne(name, bytes, { root, roles, now, seen, snapshot: snapshot.value, most });
@@ -91,6 +96,11 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
     versions: versionsOf(given, timestamp.value, snapshot.value, roles),
     expires: new Date(Math.min(...ends.map((end) => end.getTime()))),
   });
+}
+
+function unlisted(name: string): Refusal {
+  const message = `${name} was published before and the snapshot does not list it any more`;
+  return { code: 'TRUST_DATA_ROLLBACK', message };
 }
 
 /** A root that was verified earlier may have ended since. */
