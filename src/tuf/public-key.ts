@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { decodeBase64, sha256Hex } from '../lib/bytes.ts';
 import type { Json } from '../lib/json.ts';
 import { isObject } from '../lib/json.ts';
+import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { PublicKey } from '../keys/key.ts';
@@ -104,8 +105,14 @@ class ListedKey implements TufKey {
 /**
  * Keys as they were read: a publish reads the same root twice, and that costs more than all its signatures.
  * The id is the hash of everything that was read, and is compared with it before anything is looked up.
+ * Bounded in bytes: a file that nobody signed may list keys as long as it is itself.
  */
-const read = new LRUCache<string, TufKey>({ max: 1024 });
+const read = new LRUCache<string, TufKey>({
+  max: 1024,
+  maxEntrySize: LIMITS.keyFileBytes,
+  maxSize: 1024 * 8192,
+  sizeCalculation: (key) => key.public.length + key.keytype.length + key.id.length,
+});
 
 /** The certificates of a bundle that is spelled as Go spells it; none otherwise, since Notary would compute another id for it. */
 function readBundle(bytes: Uint8Array): readonly Certificate[] {
