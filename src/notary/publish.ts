@@ -77,10 +77,13 @@ export async function publish(
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
   if (entryCount(accepted) > LIMITS.trustEntries) return refused(TOO_MANY);
-  const statements = [...accepted.targets.values()].map(statementOf);
+  const statements = [...accepted.targets].map(([role, { envelope }]) =>
+    statementOf(role, envelope),
+  );
   for (const statement of statements) {
-    const made = (await store.trustStatement(statement)) ?? repository;
-    if (made !== repository) return refused(FOREIGN);
+    const first = await store.trustStatement(statement.sha256);
+    if (first === null) continue;
+    if (first.repository !== repository || first.role !== statement.role) return refused(FOREIGN);
   }
 
   const made = await buildServerFiles(server, (keyid) => keys.signer(held, keyid));
@@ -135,11 +138,12 @@ export async function publish(
 /** Stored roots as they were verified; only by their own bytes, never by those of an upload. */
 const roots = new WeakMap<StoredTrustFile, Root>();
 
-// Nothing that is signed in a targets role names the repository: without this, whoever may push could
-// copy a signer's file from one repository to another where the same key signs, and need no key for it.
+// Nothing that is signed in a targets role names the repository or the role: without this, whoever may
+// push could copy a signer's file to another repository where the same key signs, or what she signed for
+// all in `targets/releases` into the role that is her own word, and need no key for it.
 const FOREIGN = fault(
   'ErrBadTargets',
-  'these targets were signed for another repository and published there; sign them anew for this one',
+  'these targets were signed for another role or repository and published there; sign them anew for this one',
 );
 
 const TOO_MANY = fault(

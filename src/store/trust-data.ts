@@ -29,6 +29,12 @@ export interface SignedEntry {
   readonly keyId: string;
 }
 
+/** What a file of a targets role says: the hex SHA-256 of what is signed in it, in its canonical form. */
+export interface SignedStatement {
+  readonly role: string;
+  readonly sha256: string;
+}
+
 /** As {@link SignedEntry}, with the publish that brought it: a later one that only repeats it changes nothing. */
 export interface StoredEntry extends SignedEntry {
   /** Milliseconds since the epoch. */
@@ -92,14 +98,14 @@ export type TrustWrite =
       readonly entries: readonly SignedEntry[];
     }
   /**
-   * Notes for which repository statements were made: the hex SHA-256 of what is signed in a targets role's
+   * Notes for which role of which repository statements were made: the hex SHA-256 of what is signed in a targets role's
    * file, in its canonical form. Fails the list with STORE_CONFLICT where one was made for another, but for
    * `imported` ones, of which the first stays. Outlives deletion and reset.
    */
   | {
       readonly kind: 'trust-statements';
       readonly repository: Repository;
-      readonly statements: readonly string[];
+      readonly statements: readonly SignedStatement[];
       readonly imported?: true;
     }
   /** Sets the pin; versions in `seen` never go down. */
@@ -142,8 +148,10 @@ export interface TrustReads {
     digest: Digest,
     of?: { readonly role: string; readonly tag: string },
   ): Promise<readonly StoredEntry[]>;
-  /** The repository that a statement was published for first; `null`: for none. */
-  trustStatement(sha256: string): Promise<Repository | null>;
+  /** The repository and the role that a statement was published for first; `null`: for none. */
+  trustStatement(
+    sha256: string,
+  ): Promise<{ readonly repository: Repository; readonly role: string } | null>;
   /** The server's keys of a repository, the oldest first (at most 1000); `null`: of all, by id, at most 1000 after the given one. */
   serverKeys(repository: Repository | null, after?: string): Promise<readonly ServerKey[]>;
   /**

@@ -418,14 +418,15 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
 
   describe('statements', () => {
     const statement = 'b'.repeat(64);
-    const note = (repository: Repository, imported?: true): Write => ({
+    const first = { repository: app, role: 'targets/a' };
+    const note = (repository: Repository, imported?: true, role = 'targets/a'): Write => ({
       kind: 'trust-statements',
       repository,
-      statements: [statement],
+      statements: [{ role, sha256: statement }],
       ...(imported === undefined ? {} : { imported }),
     });
 
-    it('belong to the repository that they were published for first, whatever is deleted', () =>
+    it('belong to the repository and role that they were published for first, whatever is deleted', () =>
       withStore(async (store) => {
         expect(await store.trustStatement(statement)).toBeNull();
         await store.commit([note(app), note(app)]);
@@ -433,13 +434,16 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
           { kind: 'trust-delete', repository: app },
           { kind: 'trust-reset', repository: app },
         ]);
-        expect(await store.trustStatement(statement)).toBe(app);
+        expect(await store.trustStatement(statement)).toEqual(first);
         await expect(store.commit([files(file('root', 1)), note(other)])).rejects.toEqual(
           refusal('STORE_CONFLICT'),
         );
+        await expect(
+          store.commit([files(file('root', 1)), note(app, undefined, 'targets/b')]),
+        ).rejects.toEqual(refusal('STORE_CONFLICT'));
         expect(await versions(store)).toEqual({});
         await store.commit([note(other, true)]);
-        expect(await store.trustStatement(statement)).toBe(app);
+        expect(await store.trustStatement(statement)).toEqual(first);
       }));
   });
 });

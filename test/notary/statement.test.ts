@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { unwrap } from '../../src/lib/result.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
 import { parseEnvelope } from '../../src/tuf/envelope.ts';
+import { lifetime } from '../../src/tuf/lifetime.ts';
 import {
   begin,
   faultOf,
@@ -18,7 +19,10 @@ import { makeHand, roleOf } from '../support/tuf.ts';
 
 const dev = gunOf('team/dev');
 const prod = gunOf('team/prod');
-const FOREIGN = faultOf('ErrBadTargets', /^these targets were signed for another repository/);
+const FOREIGN = faultOf(
+  'ErrBadTargets',
+  /^these targets were signed for another role or repository/,
+);
 
 /** Begins a repository that lets a signer sign, and releases. */
 async function beginWith(stage: NotaryStage, gun: typeof dev, hand: Hand): Promise<void> {
@@ -37,10 +41,11 @@ describe('what a signer signed for one repository', () => {
     const bot = await makeHand('ecdsa-p256');
     await beginWith(stage, dev, bot);
     await beginWith(stage, prod, bot);
-    const file = await targetsFile(7, { '1.0': 'of dev' }, [bot]);
+    const expires = lifetime('targets', stage.now);
+    const file = await targetsFile(7, { '1.0': 'of dev' }, [bot], { expires });
     expect(await publishFiles(stage, dev, { 'targets/bot': file })).toMatchObject({ ok: true });
     // Signed once more by the same key: another signature, the same statement.
-    const again = await targetsFile(7, { '1.0': 'of dev' }, [bot]);
+    const again = await targetsFile(7, { '1.0': 'of dev' }, [bot], { expires });
     expect(again.equals(file)).toBe(false);
     const { signed } = JSON.parse(file.toString()) as JsonObject;
     const { signatures } = JSON.parse(file.toString()) as JsonObject;
@@ -51,10 +56,29 @@ describe('what a signer signed for one repository', () => {
         expect(await refusedFiles(stage, prod, { [role]: bytes })).toEqual(FOREIGN);
       }
     }
-    // In its own repository it may be said in two roles, as docker does.
-    expect(await publishFiles(stage, dev, { 'targets/releases': file })).toMatchObject({
-      ok: true,
+  });
+
+  it('T-14: for all in releases is not taken as her own word, in her own role', async () => {
+    const stage = await start();
+    const [alice, bob] = await Promise.all([makeHand('ecdsa-p256'), makeHand('ecdsa-p256')]);
+    const owner = await makeOwner(stage, dev);
+    const roles = [
+      roleOf('targets/alice', [alice]),
+      roleOf('targets/bob', [bob]),
+      roleOf('targets/releases', [alice, bob]),
+    ];
+    await begin(stage, owner, {});
+    await publishFiles(stage, dev, {
+      targets: await owner.targets(2, {}, roles),
+      'targets/bob': await targetsFile(1, { evil: 'evil' }, [bob]),
+      'targets/releases': await targetsFile(1, { evil: 'evil' }, [bob]),
     });
+    // Alice signs her own tag, and with it, as docker does, all of releases.
+    const releases = await targetsFile(2, { evil: 'evil', '1.0': 'good' }, [alice]);
+    const own = await targetsFile(1, { '1.0': 'good' }, [alice]);
+    const both = { 'targets/alice': own, 'targets/releases': releases };
+    expect(await publishFiles(stage, dev, both)).toMatchObject({ ok: true });
+    expect(await refusedFiles(stage, dev, { 'targets/alice': releases })).toEqual(FOREIGN);
   });
 
   it('T-07: is not taken after its own repository was deleted, nor by one that begins with it', async () => {

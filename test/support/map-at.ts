@@ -68,7 +68,7 @@ export async function mapAt(
     if (root) out.push(['root', await publisher.root()]);
     for (const [role, tags] of below) {
       const content = { targets: new Map(Object.entries(metaOf(tags))), delegations: [] };
-      const expires = lifetime(role, new Date());
+      const expires = lifetime(role, new Date(), gun);
       const by = handsOf(role).slice(0, 1);
       out.push([role, await buildTargets(content, { version: number, expires, signers: by })]);
     }

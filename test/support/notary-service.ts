@@ -165,6 +165,13 @@ export async function makeOwner(
   };
 }
 
+let made = 0;
+
+/** An end that no other file has: nobody signs two at one moment. */
+function apart(now: Date): Date {
+  return new Date(lifetime('targets', now).getTime() - 1000 * made++);
+}
+
 /** A targets file, or a delegation's, of tags whose digests are those of the given contents. */
 export function targetsFile(
   version: number,
@@ -176,7 +183,7 @@ export function targetsFile(
     expires?: Date;
   } = {},
 ): Promise<Buffer> {
-  const { now = START, delegations = [], expires = lifetime('targets', now) } = given;
+  const { now = START, delegations = [], expires = apart(now) } = given;
   const targets = new Map<string, FileMeta>();
   for (const [name, content] of Object.entries(tags)) targets.set(name, tag(content));
   return buildTargets({ targets, delegations }, { version, expires, signers });

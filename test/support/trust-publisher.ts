@@ -70,7 +70,7 @@ export async function makePublisher(
     keys: new Map([[serverKeys[name].id, serverKeys[name]]]),
     threshold: 1,
   });
-  const expires = (role: string): Date => lifetime(role, new Date());
+  const expires = (role: string): Date => lifetime(role, new Date(), gun);
   const publisher: Publisher = {
     gun,
     hands,

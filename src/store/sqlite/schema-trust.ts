@@ -1,8 +1,9 @@
-/** The schema's step that brings the repository that each signed statement of a targets role was made for. */
+/** The schema's step that brings the repository and role that each signed statement of a targets role was made for. */
 export const STATEMENT_STEP = `
   CREATE TABLE trust_statement (
     sha256 TEXT PRIMARY KEY CHECK (length(sha256) = 64),
-    repository TEXT NOT NULL
+    repository TEXT NOT NULL,
+    role TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   `;
 

@@ -92,10 +92,13 @@ export class TrustReader {
   }
 
   /** See {@link TrustReads.trustStatement}. */
-  trustStatement(sha256: string): Repository | null {
-    const sql = 'SELECT repository FROM trust_statement WHERE sha256 = ?';
+  trustStatement(
+    sha256: string,
+  ): { readonly repository: Repository; readonly role: string } | null {
+    const sql = 'SELECT repository, role FROM trust_statement WHERE sha256 = ?';
     const [row] = this.#queries.all(sql, [sha256]);
-    return row === undefined ? null : (row['repository'] as Repository);
+    if (row === undefined) return null;
+    return { repository: row['repository'] as Repository, role: String(row['role']) };
   }
 
   /** See {@link TrustReads.serverKeys}. */
