@@ -3,7 +3,7 @@ import type { Logger } from '../lib/logger.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Store } from '../store/store.ts';
 import type { MasterKey } from './master-key.ts';
-import type { RootPin } from './root-pins.ts';
+import type { RootPin } from '../tuf/root-pin.ts';
 
 /** The type of the keys that the server makes for itself. */
 export type ServerKeyType = 'ecdsa-p256' | 'ed25519';

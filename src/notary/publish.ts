@@ -9,6 +9,7 @@ import { digestFromHex } from '../oci/digest.ts';
 import type { Write } from '../store/store.ts';
 import type { StoredTrustFile, TrustFile } from '../store/trust-data.ts';
 import { buildServerFiles } from '../tuf/build-files.ts';
+import { meetsPins } from '../tuf/root-pin.ts';
 import type { Root } from '../tuf/root.ts';
 import type { AcceptedUpdate } from '../tuf/update.ts';
 import { validateUpdate } from '../tuf/update.ts';
@@ -21,7 +22,6 @@ import { stepPin } from './pin.ts';
 import type { PinStep } from './pin.ts';
 import type { NotaryPorts } from './ports.ts';
 import type { RepositoryState } from './repository-state.ts';
-import { fitsPins } from './root-pins.ts';
 import type { ServerKeys } from './server-keys.ts';
 import { firstUses } from './server-keys.ts';
 
@@ -73,7 +73,7 @@ export async function publish(
   const accepted = judged.value;
   const { server, root } = accepted;
   if (rootFile !== undefined && root.envelope.bytes === rootFile.bytes) roots.set(rootFile, root);
-  if (pins !== null && bringsRoot && !fitsPins(root, repository, pins))
+  if (pins !== null && bringsRoot && !meetsPins(root, repository, pins))
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
   if (entryCount(accepted) > LIMITS.trustEntries) return refused(TOO_MANY);

@@ -1,4 +1,6 @@
 import type { Finding, MapEntry } from '../trust/format.ts';
+import type { RootSignatures } from '../tuf/root-pin.ts';
+import { meetsPin } from '../tuf/root-pin.ts';
 import type { Policy, SignatureRule } from './policy.ts';
 import type { Circumstances, CountedRule, Shortfall } from './quorum.ts';
 
@@ -17,7 +19,7 @@ export function entryShortfall(
   if (entry === undefined || signed === null || signed.tag === null) return 'no tag';
   // Written this way round, an end that is no number has passed.
   if (!(now.getTime() < entry.expires.getTime())) return 'expired';
-  if (!isPinned(entry, policy.roots) || !isPinned(entry, rule.roots)) return 'other root';
+  if (!isPinned(entry.root, policy.roots) || !isPinned(entry.root, rule.roots)) return 'other root';
   if (!entry.current && !mayBePast(rule, circumstances)) return 'no longer signed';
   if (rule.map === true && policy.tags === 'signed' && tag !== null && signed.tag !== tag) {
     return 'other tag';
@@ -25,11 +27,8 @@ export function entryShortfall(
   return isContradicted(entry, circumstances) ? 'conflict' : null;
 }
 
-/** As many pinned keys as it takes have signed the root. */
-function isPinned({ root }: MapEntry, pins: readonly string[]): boolean {
-  if (pins.length === 0) return true;
-  const pinned = root.signers.filter((ids) => ids.some((id) => pins.includes(id)));
-  return pinned.length >= Math.max(1, root.threshold);
+function isPinned(root: RootSignatures, pins: readonly string[]): boolean {
+  return pins.length === 0 || meetsPin(root, pins);
 }
 
 /**

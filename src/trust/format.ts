@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { ReferrerList } from '../oci/referrers.ts';
+import type { RootSignatures } from '../tuf/root-pin.ts';
 import type { TrustData } from './dct/trust-data.ts';
 
 /** The formats that policies can name; those of `formats.ts` can be verified. */
@@ -32,10 +33,7 @@ export interface MapEntry {
   /** When the first part of the trust data ends that it stands on. */
   readonly expires: Date;
   /** Who signed the root, each by all the ids that one key goes by, and how many of them it takes. */
-  readonly root: {
-    readonly signers: readonly (readonly string[])[];
-    readonly threshold: number;
-  };
+  readonly root: RootSignatures;
 }
 
 /** What a format's verifier says of one piece of evidence. */

@@ -2,10 +2,9 @@ import { codeOf, messageOf } from '../../lib/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { StoredEntry } from '../../store/trust-data.ts';
-import { canonicalKeyId } from '../../tuf/public-key.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
-import { rootSigners } from '../../tuf/root-certificates.ts';
-import { signersOf } from '../../tuf/threshold.ts';
+import type { RootSignatures } from '../../tuf/root-pin.ts';
+import { rootSignatures } from '../../tuf/root-pin.ts';
 import { findingsOf } from '../finding.ts';
 import type { Authority, Evidence, Finding, JudgedSubject, MapEntry } from '../format.ts';
 import type { TrustData } from './trust-data.ts';
@@ -177,20 +176,10 @@ function pastFinding(
   });
 }
 
-const roots = new WeakMap<TrustedRepository, MapEntry['root']>();
+const roots = new WeakMap<TrustedRepository, RootSignatures>();
 
-/** Who signed the root, by every id under which a person may have pinned them. */
-function rootOf(trusted: TrustedRepository): MapEntry['root'] {
-  const known = roots.get(trusted);
-  if (known !== undefined) return known;
-  const { envelope, roles } = trusted.root;
-  const keys = rootSigners(trusted.root, trusted.gun, null);
-  const signers = [...signersOf(envelope, { ...roles.root, keys })].map(([id, listed]) => [
-    listed.id,
-    canonicalKeyId(listed),
-    id,
-  ]);
-  const root = { signers, threshold: roles.root.threshold };
+function rootOf(trusted: TrustedRepository): RootSignatures {
+  const root = roots.get(trusted) ?? rootSignatures(trusted.root, trusted.gun);
   roots.set(trusted, root);
   return root;
 }
