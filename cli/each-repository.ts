@@ -1,7 +1,7 @@
 import { CountersignError, ERRORS, codeOf, messageOf } from '../src/lib/errors.ts';
 import { unwrap } from '../src/lib/result.ts';
 import type { Repository } from '../src/oci/reference.ts';
-import { parseReference } from '../src/oci/reference.ts';
+import { parseReference, splitRepository } from '../src/oci/reference.ts';
 import type { TrustSession } from '../src/trust/dct/session.ts';
 import type { Context } from './commands.ts';
 import type { TrustFlags } from './trust-server.ts';
@@ -41,7 +41,7 @@ export async function forEachRepository<T>(
   const outcomes: Outcome<T>[] = [];
   let worst = 0;
   for (const repository of repositories) {
-    const host = repository.slice(0, repository.indexOf('/'));
+    const { host } = splitRepository(repository);
     const session = openTrust(host, flags, context.env, (line) => output.note(line));
     try {
       outcomes.push({ repository, done: await work(session, repository), error: null });

@@ -1,8 +1,7 @@
 import type { Repository } from '../oci/reference.ts';
 import type { TrustReads } from '../store/trust-data.ts';
-import { parseEnvelope } from '../tuf/envelope.ts';
 import { rootCertificateExpiry } from '../tuf/root-certificates.ts';
-import { parseRoot } from '../tuf/root.ts';
+import { readRoot } from '../tuf/root.ts';
 
 /** The root that a repository is held to. */
 export interface HeldRoot {
@@ -36,8 +35,7 @@ export async function trustRepository(
 }
 
 function heldRoot(bytes: Uint8Array): HeldRoot | null {
-  const envelope = parseEnvelope(bytes);
-  const root = envelope.ok ? parseRoot(envelope.value) : envelope;
+  const root = readRoot(bytes);
   if (!root.ok) return null;
   return {
     version: root.value.version,

@@ -1,10 +1,9 @@
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
-import { parseEnvelope } from '../tuf/envelope.ts';
 import { rootCertificateExpiry } from '../tuf/root-certificates.ts';
 import { followRoots, verifyRoot } from '../tuf/root-trust.ts';
 import type { Root } from '../tuf/root.ts';
-import { parseRoot } from '../tuf/root.ts';
+import { readRoot } from '../tuf/root.ts';
 
 /**
  * Verifies the roots of a repository, oldest first: each but the first was signed by the one before
@@ -34,9 +33,7 @@ function lastMoment(root: Root): Result<Date> {
 }
 
 function verifyAlone(gun: string, bytes: Uint8Array): Result<Root> {
-  const envelope = parseEnvelope(bytes);
-  if (!envelope.ok) return envelope;
-  const root = parseRoot(envelope.value);
+  const root = readRoot(bytes);
   if (!root.ok) return root;
   const now = lastMoment(root.value);
   return now.ok ? verifyRoot(bytes, { gun, now: now.value, expiry: 'any' }) : now;

@@ -4,6 +4,7 @@ import { trustDeleted } from '../log/trust-events.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { StoredTrustFile } from '../store/trust-data.ts';
 import type { TrustData } from '../trust/dct/trust-data.ts';
+import { readRoot } from '../tuf/root.ts';
 import type {
   Notary,
   PublicKeyJson,
@@ -14,7 +15,7 @@ import type {
 import type { NotaryPorts } from './ports.ts';
 import { publish } from './publish.ts';
 import { Repositories } from './repositories.ts';
-import { currentFile, readRoot } from './repository-state.ts';
+import { currentFile } from './repository-state.ts';
 import { resetWrites } from './reset.ts';
 import { ServerKeys, publicKeyJson } from './server-keys.ts';
 
@@ -95,8 +96,8 @@ class NotaryOfStore implements Notary {
   /** The ids that the repository's root lists for a role; none without a root. */
   async #listed(repository: Repository, role: ServerRole): Promise<ReadonlySet<string>> {
     const root = (await this.#repositories.state(repository)).files.get('root');
-    const keys = root === undefined ? undefined : readRoot(root.bytes)?.roles[role].keys;
-    return new Set(keys?.keys());
+    const read = root && readRoot(root.bytes);
+    return new Set(read?.ok === true ? read.value.roles[role].keys.keys() : []);
   }
 
   remove(repository: Repository, actor: string): Promise<void> {

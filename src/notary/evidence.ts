@@ -8,8 +8,9 @@ import type { TrustedRepository } from '../tuf/repository.ts';
 import { verifyRepository } from '../tuf/repository.ts';
 import { followRoots } from '../tuf/root-trust.ts';
 import type { Root } from '../tuf/root.ts';
+import { readRoot } from '../tuf/root.ts';
 import type { RepositoryState } from './repository-state.ts';
-import { currentFile, readRoot } from './repository-state.ts';
+import { currentFile } from './repository-state.ts';
 
 /** Roots that are followed from the pinned one to the newest. */
 const ROOTS = 256;
@@ -51,10 +52,10 @@ async function followPin(
   pin: TrustPin,
   now: Date,
 ): Promise<Result<Root>> {
-  const pinned = readRoot(pin.root);
+  const read = readRoot(pin.root);
   const newest = await currentFile(store, repository, state, 'root');
-  if (pinned === null || newest === null)
-    return refuse('TRUST_DATA_INVALID', 'the root cannot be read');
+  if (!read.ok || newest === null) return refuse('TRUST_DATA_INVALID', 'the root cannot be read');
+  const pinned = read.value;
   const context = { gun: repository, now };
   if (Buffer.from(pin.root).equals(newest.bytes)) return followRoots(pinned, [], context);
   const other = (why: string): Result<never> =>

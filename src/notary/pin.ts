@@ -2,7 +2,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { TrustPin } from '../store/trust-data.ts';
 import { verifyRoot } from '../tuf/root-trust.ts';
 import type { Root } from '../tuf/root.ts';
-import { readRoot } from './repository-state.ts';
+import { readRoot } from '../tuf/root.ts';
 
 /** What a publish means for the pin of its repository. */
 export interface PinStep {
@@ -38,6 +38,7 @@ export function stepPin(
 
 function follows(gun: Repository, now: Date, pinned: Uint8Array, root: Root): boolean {
   const previous = readRoot(pinned);
-  if (previous === null || root.version <= previous.version) return false;
-  return verifyRoot(root.envelope.bytes, { gun, now, previous, expiry: 'any' }).ok;
+  if (!previous.ok || root.version <= previous.value.version) return false;
+  const context = { gun, now, previous: previous.value };
+  return verifyRoot(root.envelope.bytes, { ...context, expiry: 'any' }).ok;
 }

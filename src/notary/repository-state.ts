@@ -4,8 +4,6 @@ import type { StoredTrustFile } from '../store/trust-data.ts';
 import { parseEnvelope } from '../tuf/envelope.ts';
 import type { Listing, ListingRole } from '../tuf/listing.ts';
 import { parseListing } from '../tuf/listing.ts';
-import type { Root } from '../tuf/root.ts';
-import { parseRoot } from '../tuf/root.ts';
 import { Remembered } from './remembered.ts';
 
 /** The newest file of each role of a repository, all of one commit; empty where it has none. */
@@ -41,13 +39,6 @@ export function listingOf(file: StoredTrustFile, role: ListingRole): Listing | n
   const read = listing.ok ? listing.value : null;
   listings.set(file, read);
   return read;
-}
-
-/** What a stored root says; `null` where it cannot be read. Its signatures are not checked. */
-export function readRoot(bytes: Uint8Array): Root | null {
-  const envelope = parseEnvelope(bytes);
-  const root = envelope.ok ? parseRoot(envelope.value) : envelope;
-  return root.ok ? root.value : null;
 }
 
 /**

@@ -2,6 +2,7 @@ import { isObject } from '../lib/json.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { Envelope } from './envelope.ts';
+import { parseEnvelope } from './envelope.ts';
 import type { TufKey } from './public-key.ts';
 import type { BaseRole } from './role-name.ts';
 import { BASE_ROLES } from './role-name.ts';
@@ -48,4 +49,10 @@ export function parseRoot(envelope: Envelope): Result<Root> {
     keys: keys.value,
     roles: { root, targets, snapshot, timestamp },
   });
+}
+
+/** Reads a file as a root; see {@link parseRoot}. Its signatures are not checked. Refuses as `parseEnvelope` does. */
+export function readRoot(bytes: Uint8Array): Result<Root> {
+  const envelope = parseEnvelope(bytes);
+  return envelope.ok ? parseRoot(envelope.value) : envelope;
 }

@@ -5,12 +5,12 @@ import { CountersignError, codeOf, messageOf } from '../../../src/lib/errors.ts'
 import { mapParallel } from '../../../src/lib/parallel.ts';
 import { parseDuration } from '../../../src/lib/time.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
+import { splitRepository } from '../../../src/oci/reference.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
-import { parseEnvelope } from '../../../src/tuf/envelope.ts';
 import { canonicalKeyId } from '../../../src/tuf/public-key.ts';
 import { rootCertificateExpiry } from '../../../src/tuf/root-certificates.ts';
 import type { Root } from '../../../src/tuf/root.ts';
-import { parseRoot } from '../../../src/tuf/root.ts';
+import { readRoot } from '../../../src/tuf/root.ts';
 import type { Context } from '../../commands.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { openTrust } from '../../trust-server.ts';
@@ -76,11 +76,11 @@ export async function runList(
 }
 
 function fromCache({ repository, bytes }: { repository: Repository; bytes: Uint8Array }): Found {
-  return { repository, ...readRoot(bytes), unanswered: false };
+  return { repository, ...rootIn(bytes), unanswered: false };
 }
 
 async function ask(context: Context, flags: ListFlags, repository: Repository): Promise<Found> {
-  const host = repository.slice(0, repository.indexOf('/'));
+  const { host } = splitRepository(repository);
   const session = openTrust(host, flags, context.env, () => {});
   try {
     const loaded = await loadTrust(session, repository);
@@ -93,7 +93,7 @@ async function ask(context: Context, flags: ListFlags, repository: Repository): 
     }
     // Of a root that has ended it is told when.
     const bytes = await session.server.file(repository, 'root');
-    const { root } = readRoot(bytes ?? Buffer.alloc(0));
+    const { root } = rootIn(bytes ?? Buffer.alloc(0));
     return { repository, root, problem: loaded.refusal.message, unanswered: false };
   } catch (error) {
     if (codeOf(error) === 'INTERNAL') throw error;
@@ -103,9 +103,8 @@ async function ask(context: Context, flags: ListFlags, repository: Repository): 
   }
 }
 
-function readRoot(bytes: Uint8Array): Pick<Found, 'root' | 'problem'> {
-  const envelope = parseEnvelope(bytes);
-  const root = envelope.ok ? parseRoot(envelope.value) : envelope;
+function rootIn(bytes: Uint8Array): Pick<Found, 'root' | 'problem'> {
+  const root = readRoot(bytes);
   return root.ok
     ? { root: root.value, problem: null }
     : { root: null, problem: root.refusal.message };

@@ -1,11 +1,10 @@
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse } from '../../lib/result.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { parseEnvelope } from '../../tuf/envelope.ts';
 import { rootSigners } from '../../tuf/root-certificates.ts';
 import { followRoots, verifyRoot } from '../../tuf/root-trust.ts';
 import type { Root } from '../../tuf/root.ts';
-import { parseRoot } from '../../tuf/root.ts';
+import { readRoot } from '../../tuf/root.ts';
 import { invalid } from '../../tuf/trust-data.ts';
 import type { TrustServer } from './client.ts';
 
@@ -66,9 +65,4 @@ function readPinned(bytes: Uint8Array, repository: Repository): Result<Root> {
   return invalid(
     'could not validate the path to a trusted root: unable to retrieve valid leaf certificates',
   );
-}
-
-function readRoot(bytes: Uint8Array): Result<Root> {
-  const envelope = parseEnvelope(bytes);
-  return envelope.ok ? parseRoot(envelope.value) : envelope;
 }
