@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -394,7 +395,11 @@ describeWithClients(
         await publish(2);
         let done = false;
         const writer = (async () => {
-          for (let version = 3; version <= 30; version++) await publish(version);
+          for (let version = 3; version <= 30; version++) {
+            await publish(version);
+            // Slower and slower, so that a reader on a busy machine gets through between two of them.
+            await sleep(5 * version);
+          }
           done = true;
         })();
         let seen = 0;
