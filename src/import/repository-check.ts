@@ -2,17 +2,17 @@ import { sha256Hex } from '../lib/bytes.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { parseEnvelope } from '../tuf/envelope.ts';
+import type { TrustedRepository } from '../tuf/repository.ts';
+import { verifyRepository } from '../tuf/repository.ts';
 import { rootCertificateExpiry } from '../tuf/root-certificates.ts';
 import type { SignedFields } from '../tuf/signed-fields.ts';
 import { isVersion } from '../tuf/signed-fields.ts';
 import { verifyChain } from './root-chain.ts';
 import type { SourceFile } from './source.ts';
-import type { VerifiedFiles } from './verify-files.ts';
-import { verifyFiles } from './verify-files.ts';
 
 /** A repository of another server whose parts are signed and belong together. */
 export interface CheckedRepository {
-  readonly verified: VerifiedFiles;
+  readonly verified: TrustedRepository;
   /** Every version of every file, by role and version. */
   readonly files: readonly SourceFile[];
   /** When the first certificate of the newest root ends: from then on nobody accepts the repository. */
@@ -45,8 +45,16 @@ export function checkRepository(
       `the root certificate ended on ${dayOf(certificateEnds)}: no client accepts the repository, and its owner has to initialise it anew`,
     );
   }
-  const newest = new Map(files.map((file) => [file.role, file.bytes]));
-  const verified = verifyFiles(root.value, newest);
+  // The newest file of each role, as clients verify them. At rest a timestamp has expired that nobody
+  // asked for, and so may have whatever its owner is to sign anew.
+  const verified = verifyRepository({
+    gun,
+    now,
+    root: root.value,
+    files: new Map(files.map((file) => [file.role, file.bytes])),
+    seen: new Map(),
+    mayHaveExpired: 'all',
+  });
   if (!verified.ok) return verified;
   return ok({
     verified: verified.value,
@@ -57,7 +65,7 @@ export function checkRepository(
 }
 
 /** What only its owner can sign anew; timestamp and snapshot the server renews when somebody asks. */
-function expiredOf({ root, tree }: VerifiedFiles, now: Date): readonly string[] {
+function expiredOf({ root, tree }: TrustedRepository, now: Date): readonly string[] {
   const parts = new Map<string, SignedFields>([['root', root], ...tree.roles]);
   const late = [...parts].filter(([, part]) => part.expires <= now);
   return late.map(([role, part]) => `${role} expired on ${dayOf(part.expires)}`);

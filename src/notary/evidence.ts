@@ -37,7 +37,7 @@ export async function verifyPinned(
     if (file !== null) files.set(role, file.bytes);
   }
   const given = { gun: repository, now, root: root.value, files, seen: pin.seen };
-  const verified = verifyRepository({ ...given, timestampExpiry: 'any' });
+  const verified = verifyRepository({ ...given, mayHaveExpired: 'timestamp' });
   if (verified.ok || verified.refusal.code !== 'TRUST_DATA_ROLLBACK') return verified;
   return refuse(
     'TRUST_DATA_ROLLBACK',

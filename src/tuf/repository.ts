@@ -3,7 +3,7 @@ import type { Refusal, Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import { parseEnvelope } from './envelope.ts';
 import { checkFile } from './file-meta.ts';
-import type { Listing } from './listing.ts';
+import type { Listing, ListingRole } from './listing.ts';
 import { verifyListing } from './listing.ts';
 import { rootCertificateExpiry, rootSigners } from './root-certificates.ts';
 import type { Root } from './root.ts';
@@ -23,10 +23,11 @@ export interface RepositoryFiles {
   /** The newest version of each role that was ever accepted; lower ones are refused. */
   readonly seen: ReadonlyMap<string, number>;
   /**
-   * `any`: a timestamp that has expired will do, and its end does not bound the result. For who makes
-   * the timestamps himself: they say nothing to him, and at rest nobody renews them.
+   * What may have expired. `timestamp`, whose end does not bound the result then: for who makes the
+   * timestamps himself, since they say nothing to him, and at rest nobody renews them. `all`: for who
+   * takes over what another server kept, and says himself what has ended.
    */
-  readonly timestampExpiry?: 'required' | 'any';
+  readonly mayHaveExpired?: 'nothing' | 'timestamp' | 'all';
 }
 
 /** A repository whose parts are signed, fresh, and belong together. */
@@ -49,12 +50,18 @@ export interface TrustedRepository {
  * its reason, as clients do; everything else is fatal.
  */
 export function verifyRepository(given: RepositoryFiles): Result<TrustedRepository> {
-  const { gun, now, root, files, seen } = given;
-  const rooted = checkRoot(given);
+  const { gun, root, files, seen } = given;
+  const now = given.mayHaveExpired === 'all' ? null : given.now;
+  const rooted = checkRoot(given, now);
   if (!rooted.ok) return rooted;
-  const timestamp = verifyListed(given, 'timestamp', null);
+  const timestamp = verifyListed(
+    given,
+    'timestamp',
+    given.mayHaveExpired === 'timestamp' ? null : now,
+    null,
+  );
   if (!timestamp.ok) return timestamp;
-  const snapshot = verifyListed(given, 'snapshot', timestamp.value);
+  const snapshot = verifyListed(given, 'snapshot', now, timestamp.value);
   if (!snapshot.ok) return snapshot;
   const listed = checkListed(snapshot.value, 'root', root.envelope.bytes);
   if (!listed.ok) return listed;
@@ -84,7 +91,7 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
       unreadable.set(name, role.refusal);
     }
   }
-  const stamped = given.timestampExpiry === 'any' ? [] : [timestamp.value];
+  const stamped = given.mayHaveExpired === 'timestamp' ? [] : [timestamp.value];
   const parts = [root, ...stamped, snapshot.value, ...roles.values()];
   const ends = [...parts.map((part) => part.expires), rootCertificateExpiry(root) ?? root.expires];
   return ok({
@@ -104,27 +111,27 @@ function unlisted(name: string): Refusal {
 }
 
 /** A root that was verified earlier may have ended since. */
-function checkRoot({ root, gun, now, seen }: RepositoryFiles): Result<true> {
+function checkRoot({ root, gun, seen }: RepositoryFiles, now: Date | null): Result<true> {
   if (rootSigners(root, gun, now).size === 0) {
     return invalid(
       'could not validate the path to a trusted root: unable to retrieve valid leaf certificates',
     );
   }
   const version = checkVersion(root, seen.get('root') ?? 1);
-  return version.ok ? checkExpiry(root, 'root', now) : version;
+  return version.ok && now !== null ? checkExpiry(root, 'root', now) : version;
 }
 
 function verifyListed(
-  { root, files, seen, now, timestampExpiry }: RepositoryFiles,
-  role: 'timestamp' | 'snapshot',
+  { root, files, seen }: RepositoryFiles,
+  role: ListingRole,
+  now: Date | null,
   above: Listing | null,
 ): Result<Listing> {
   const bytes = files.get(role);
   if (bytes === undefined) return invalid(`${role} trust data unavailable`);
   const listed = above === null ? ok(true) : checkListed(above, role, bytes);
   if (!listed.ok) return listed;
-  const anyDate = role === 'timestamp' && timestampExpiry === 'any';
-  const listing = verifyListing(bytes, role, root.roles[role], anyDate ? null : now);
+  const listing = verifyListing(bytes, role, root.roles[role], now);
   if (!listing.ok) return listing;
   const version = checkVersion(listing.value, seen.get(role) ?? 1);
   return version.ok ? listing : version;
@@ -133,7 +140,7 @@ function verifyListed(
 interface Surroundings {
   readonly root: Root;
   readonly roles: ReadonlyMap<string, TrustedTargets>;
-  readonly now: Date;
+  readonly now: Date | null;
   readonly seen: ReadonlyMap<string, number>;
   readonly snapshot: Listing;
   /** Signatures that are still checked: a signer with many roles below his own must not stop the clock for all. */

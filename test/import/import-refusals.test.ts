@@ -81,7 +81,7 @@ describe('a repository is refused, and nothing of it is stored,', () => {
     [
       'without a timestamp',
       () => changed((file) => (file.role === 'timestamp' ? null : file)),
-      'expected a timestamp',
+      'timestamp trust data unavailable',
     ],
     [
       'for a file under another version than its own',
@@ -209,7 +209,7 @@ describe('a repository is refused, and nothing of it is stored,', () => {
     await withStore(async (store) => {
       await importDump(store, postgresDump(world.dumped));
       const ours = (await withLater(world, 3)).files?.at(-1);
-      if (ours === undefined) throw new Error('expected a timestamp');
+      if (ours === undefined) throw new Error('timestamp trust data unavailable');
       const { role, version, bytes } = ours;
       const file = { role, version, bytes };
       await store.commit([{ kind: 'trust-files', repository: REPOSITORY, files: [file] }]);
