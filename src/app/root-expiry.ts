@@ -58,7 +58,7 @@ export class RootExpiry {
     for (const { repository, expires } of soon) {
       log.warn(
         { repository, expires: expires.toISOString() },
-        'the root certificate of a repository ends within a year; its owner has to replace the root before (notary key rotate REPOSITORY root)',
+        'the root certificate of a repository ends within a year; its owner has to replace the root before (countersign root rotate REPOSITORY)',
       );
     }
     const more = within['365d'] - soon.length;
