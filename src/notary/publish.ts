@@ -16,7 +16,7 @@ import { validateUpdate } from '../tuf/update.ts';
 import { fault } from '../tuf/update-refusal.ts';
 import type { NamedTag, RoleChange } from './entries.ts';
 import { changeOf, rememberRole } from './entries.ts';
-import { statementOf } from './statement.ts';
+import { newStatements } from './statement.ts';
 import type { PublishOutcome, PublishRequest } from './notary.ts';
 import { stepPin } from './pin.ts';
 import type { PinStep } from './pin.ts';
@@ -77,14 +77,8 @@ export async function publish(
     return refused(request.mayPush ? NOT_PINNED : FORBIDDEN);
   if (server === null) return refused({ ok: true, signed: [] });
   if (entryCount(accepted) > LIMITS.trustEntries) return refused(TOO_MANY);
-  const statements = [...accepted.targets].map(([role, { envelope }]) =>
-    statementOf(role, envelope),
-  );
-  for (const statement of statements) {
-    const first = await store.trustStatement(statement.sha256);
-    if (first === null) continue;
-    if (first.repository !== repository || first.role !== statement.role) return refused(FOREIGN);
-  }
+  const statements = await newStatements(store, repository, accepted.targets);
+  if (statements === null) return refused(FOREIGN);
 
   const made = await buildServerFiles(server, (keyid) => keys.signer(held, keyid));
   // The parts are views of the whole upload, which is not to be kept for as long as one of them is.

@@ -81,6 +81,22 @@ describe('what a signer signed for one repository', () => {
     expect(await refusedFiles(stage, dev, { 'targets/alice': releases })).toEqual(FOREIGN);
   });
 
+  it('is taken in her own role and in releases, where one upload brings it for both, and then nowhere else', async () => {
+    const stage = await start();
+    const bot = await makeHand('ecdsa-p256');
+    await beginWith(stage, dev, bot);
+    await beginWith(stage, prod, bot);
+    const file = await targetsFile(1, { '1.0': 'of dev' }, [bot]);
+    const both = { 'targets/bot': file, 'targets/releases': file };
+    expect(await publishFiles(stage, dev, both)).toMatchObject({
+      ok: true,
+      signed: [expect.any(String)],
+    });
+    for (const files of [both, { 'targets/bot': file }, { 'targets/releases': file }]) {
+      expect(await refusedFiles(stage, prod, files)).toEqual(FOREIGN);
+    }
+  });
+
   it('T-07: is not taken after its own repository was deleted, nor by one that begins with it', async () => {
     const stage = await start();
     const bot = await makeHand('ecdsa-p256');
