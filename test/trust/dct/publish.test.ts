@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { generateKey } from '../../../src/keys/generate.ts';
 import type { NamedSigner } from '../../../src/keys/resolve-signer.ts';
@@ -215,6 +215,9 @@ for (const kind of TRUST_SERVERS) {
           'targets/releases',
         ]);
       }
+      // Who had to try again has staged nothing: a folder `changelist` is what notary would publish next.
+      for (const [{ cache }] of crowd)
+        expect(readdirSync(dirname(cache.folder(name)))).toEqual(['metadata']);
     });
 
     it(`of two who begin at once one is first, and the other signs nothing in its place`, async () => {
