@@ -1,6 +1,7 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
+import { printable } from '../../../src/oci/refusal.ts';
 import { standingOf } from '../../../src/trust/dct/last-signer.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
@@ -28,13 +29,14 @@ export async function runRemove(
   const output = context.output();
   const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) => {
     if (flags.force !== true) await confirmLast(session, gun, name);
-    const { releasesSigned } = await removeSigner(session, gun, name);
+    const { releasesSigned, stillReleased } = await removeSigner(session, gun, name);
+    if (stillReleased.length > 0) output.warn(leftOver(gun, name, stillReleased));
     if (!releasesSigned) {
       output.warn(
         `nothing of ${gun} is signed until one of its other signers signs again: no key of theirs is here`,
       );
     }
-    return { releasesSigned };
+    return { releasesSigned, stillReleased };
   });
   output.result({ signer: name, repositories: outcomes }, () =>
     outcomes
@@ -43,6 +45,15 @@ export async function runRemove(
       )
       .join('\n'),
   );
+}
+
+const MOST_NAMED = 20;
+
+/** What a person is told of tags that a removed signer leaves behind. */
+export function leftOver(gun: Repository, name: string, tags: readonly string[]): string {
+  const named = tags.slice(0, MOST_NAMED).map(printable).join(', ');
+  const more = tags.length > MOST_NAMED ? ` and ${tags.length - MOST_NAMED} more` : '';
+  return `what only ${name} signed in ${gun} is released all the same (${named}${more}): another signer has signed targets/releases since, and no key of theirs is here; one of them takes it out with: countersign revoke ${gun}:TAG`;
 }
 
 async function confirmLast(session: TrustSession, gun: Repository, name: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { messageOf } from '../../../src/lib/errors.ts';
 import { standingOf } from '../../../src/trust/dct/last-signer.ts';
 import { removeSigner } from '../../../src/trust/dct/signers.ts';
+import { leftOver } from '../../commands/signer/remove.ts';
 import { TrustFailure } from '../failure.ts';
 import { isSet } from '../flags.ts';
 import { parseImageArgument } from '../images.ts';
@@ -57,7 +58,10 @@ async function removeFrom(
       if (!(await confirm(session.talk, question))) return false;
     }
     try {
-      await removeSigner(trust, repository, name);
+      const { stillReleased } = await removeSigner(trust, repository, name);
+      if (stillReleased.length > 0) {
+        session.talk.err(`warning: ${leftOver(repository, name, stillReleased)}\n`);
+      }
     } catch (error) {
       throw new TrustFailure(signingMessage(image, error));
     }

@@ -20,12 +20,15 @@ export interface TrustChangeRequest {
 
 const ATTEMPTS = 8;
 const PAUSE_MS = 150;
+/** How often a server is asked for what it said that it stored. */
+const LOOKS = 4;
 
 /**
  * Publishes a change, again from the newest state where somebody else was faster (dct-protocol 2 step 7):
  * of two who sign at once neither loses an entry. Nothing is staged on disk, so nothing is left behind.
  * Returns whether anything was written. Throws NO_TRUST_DATA, TRUST_UPDATE_CONFLICT, the refusal of trust
- * data that cannot be believed, and what signing and publishing throw.
+ * data that cannot be believed, UPSTREAM_UNAVAILABLE where the server does not serve what it stored, and
+ * what signing and publishing throw.
  */
 export async function changeTrust(
   session: TrustSession,
@@ -38,18 +41,18 @@ export async function changeTrust(
     if (loaded.kind === 'refused') throw refused(gun, loaded.refusal);
     if (loaded.kind === 'none' && loaded.pinned) throw gone(session, gun);
     let published: 'stored' | 'conflict';
+    let written: Written = new Map();
     if (loaded.kind === 'none') {
       published = await request.begin();
     } else {
       const edit = await request.edit(loaded, keys);
       warn(session, loaded);
       if (edit === null) return false;
+      written = writtenBy(edit, loaded);
       published = await submit(session, keys, loaded, edit);
     }
     if (published === 'stored') {
-      // What docker reads next from the cache is what was published now; and it can be read.
-      const after = await loadTrust(session, gun);
-      if (after.kind === 'refused') throw refused(gun, after.refusal);
+      await expectServed(session, gun, written);
       return true;
     }
     await sleep(PAUSE_MS * attempt * (0.5 + Math.random()));
@@ -58,6 +61,45 @@ export async function changeTrust(
     'TRUST_UPDATE_CONFLICT',
     `others published to ${gun} each time in ${ATTEMPTS} attempts; nothing was changed, try again`,
   );
+}
+
+/** Versions of the files that a change writes, by role. */
+type Written = ReadonlyMap<string, number>;
+
+function writtenBy({ roles, root }: TrustEdit, { repository }: LoadedTrust): Written {
+  const written = new Map(roles.map(({ name, version }) => [name, version + 1]));
+  if (root !== undefined) written.set('root', repository.root.version + 1);
+  return written;
+}
+
+/**
+ * Reads what was published, so that docker finds it in the cache next. "Stored" alone is believed of no
+ * server: a proxy that answers everything with 200 says it too, and nobody must call signed, or revoked,
+ * what nobody else will see. A replica may be a moment behind.
+ */
+async function expectServed(
+  session: TrustSession,
+  gun: Repository,
+  written: Written,
+): Promise<void> {
+  for (let attempt = 1; attempt <= LOOKS; attempt++) {
+    const after = await loadTrust(session, gun);
+    if (after.kind === 'refused') throw refused(gun, after.refusal);
+    if (after.kind === 'trusted' && serves(after, written)) return;
+    if (attempt < LOOKS) await sleep(PAUSE_MS * 2 ** attempt);
+  }
+  throw new CountersignError(
+    'UPSTREAM_UNAVAILABLE',
+    `${session.server.host} answered that it stored the trust data of ${gun}, and does not serve them: nothing was changed as far as anybody can see; try again`,
+  );
+}
+
+function serves({ repository: { root, tree } }: LoadedTrust, written: Written): boolean {
+  if (written.size === 0) return tree.unreadable.size === 0;
+  return [...written].every(([name, version]) => {
+    const served = name === 'root' ? root.version : tree.roles.get(name)?.version;
+    return served !== undefined && served >= version;
+  });
 }
 
 function refused(

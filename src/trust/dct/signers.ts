@@ -2,6 +2,7 @@ import { CountersignError } from '../../lib/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { TufKey } from '../../tuf/public-key.ts';
 import { RELEASES } from '../../tuf/role-name.ts';
+import { verifyThreshold } from '../../tuf/threshold.ts';
 import type { Delegation } from '../../tuf/targets.ts';
 import { changeTrust } from './change.ts';
 import type { EditableRole } from './editable.ts';
@@ -58,12 +59,14 @@ function withKeys(
 export interface RemovedSigner {
   /** False: the signer's last signature over `targets/releases` is gone with it, and no other signer's key is here to sign it anew. */
   readonly releasesSigned: boolean;
+  /** Tags that only the removed signer says, and that another's signature over `targets/releases` goes on releasing. */
+  readonly stillReleased: readonly string[];
 }
 
 /**
  * Removes a signer: its role, and from `targets/releases` those of its keys that no other signer has.
  * `targets/releases` is signed again by another signer whose key is here; what only the removed one
- * said is no longer released. Throws NO_TRUST_DATA where there is no such signer or repository.
+ * said is no longer released. Without such a key it stays as it is, and the outcome says what that means. Throws NO_TRUST_DATA where there is no such signer or repository.
  */
 export async function removeSigner(
   session: TrustSession,
@@ -71,16 +74,16 @@ export async function removeSigner(
   name: string,
 ): Promise<RemovedSigner> {
   const role = signerRole(name);
-  let releasesSigned = true;
+  let left: RemovedSigner = { releasesSigned: true, stillReleased: [] };
   await changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async (loaded, keys) => {
-      const edit = await withoutSigner(session, loaded, keys, role);
-      releasesSigned = edit.releasesSigned;
+      const { edit, ...rest } = await withoutSigner(session, loaded, keys, role);
+      left = rest;
       return edit;
     },
   });
-  return { releasesSigned };
+  return left;
 }
 
 /** The error for a repository that has no trust data, in docker's words. */
@@ -96,7 +99,7 @@ async function withoutSigner(
   loaded: LoadedTrust,
   keys: HeldKeys,
   role: string,
-): Promise<TrustEdit & RemovedSigner> {
+): Promise<RemovedSigner & { readonly edit: TrustEdit }> {
   const now = session.clock();
   const targets = editable(loaded, 'targets', now);
   const gone = targets.delegations.find((one) => one.name === role);
@@ -113,14 +116,22 @@ async function withoutSigner(
   const delegation = releases && left.length > 0 ? { ...releases, keys: new Map(left) } : undefined;
   const delegations = delegation === undefined ? others : [...others, delegation];
   const edited = { ...targets, delegations };
-  if (delegation === undefined) return { roles: [edited], releasesSigned: true };
-  const content = releasedByOthers(loaded, editable(loaded, RELEASES, now), role);
-  const signed = { ...content, signing: delegation };
-  if (content.version === 0) return { roles: [edited], releasesSigned: true };
+  const done = { edit: { roles: [edited] }, releasesSigned: true, stillReleased: [] };
+  if (delegation === undefined) return done;
+  const released = editable(loaded, RELEASES, now);
+  const content = releasedByOthers(loaded, released, role);
+  if (content.version === 0) return done;
   for (const key of delegation.keys.values()) {
-    if (await keys.holds(key)) return { roles: [edited, signed], releasesSigned: true };
+    if (await keys.holds(key)) {
+      return { ...done, edit: { roles: [edited, { ...content, signing: delegation }] } };
+    }
   }
-  return { roles: [edited], releasesSigned: false };
+  // Of the file that stays, another's signature may still hold: then all of it is released as before.
+  const file = loaded.repository.tree.roles.get(RELEASES);
+  const stands = file !== undefined && verifyThreshold(file.envelope, delegation).ok;
+  if (!stands) return { ...done, releasesSigned: false };
+  const tags = [...released.targets.keys()];
+  return { ...done, stillReleased: tags.filter((tag) => !content.targets.has(tag)) };
 }
 
 /** What is released without what only the removed signer's role says. */

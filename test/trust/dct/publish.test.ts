@@ -153,7 +153,10 @@ for (const kind of TRUST_SERVERS) {
       expect(await tagOf(owner, name, 'b')).toBe(content('b').digest);
 
       // Bob was the last to sign targets/releases: it is signed anew, without what only he said.
-      expect(await removeSigner(owner, name, 'bob')).toEqual({ releasesSigned: true });
+      expect(await removeSigner(owner, name, 'bob')).toEqual({
+        releasesSigned: true,
+        stillReleased: [],
+      });
       expect(await tagOf(owner, name, 'a')).toBe(content('a').digest);
       expect(await tagOf(owner, name, 'b')).toBe('absent');
       await expect(signTag(elsewhere, signing)).rejects.toMatchObject({ code: 'NO_SIGNING_KEY' });
@@ -183,13 +186,38 @@ for (const kind of TRUST_SERVERS) {
       }
       await signTag(one, { gun: name, tag: 'a', ...content('a'), signer: alice });
       await signTag(two, { gun: name, tag: 'b', ...content('b'), signer: bob });
-      expect(await removeSigner(owner, name, 'bob')).toEqual({ releasesSigned: false });
+      expect(await removeSigner(owner, name, 'bob')).toEqual({
+        releasesSigned: false,
+        stillReleased: [],
+      });
       expect(await tagOf(owner, name, 'a')).toBe('unreadable');
       // What the removed signer left in targets/releases is not vouched for by whoever signs next.
       await signTag(one, { gun: name, tag: 'c', ...content('c'), signer: alice });
       expect(await tagOf(owner, name, 'a')).toBe(content('a').digest);
       expect(await tagOf(owner, name, 'b')).toBe('absent');
       expect(await tagOf(owner, name, 'c')).toBe(content('c').digest);
+    });
+
+    it(`what a removed signer leaves in a file that another has signed since is named`, async () => {
+      const owner = machine();
+      const name = gun('left-over');
+      await initialise(owner, name, { signers: [] });
+      const [one, two] = [machine(), machine()];
+      const alice = await storedSigner(one, 'alice');
+      const bob = await storedSigner(two, 'bob');
+      for (const signer of [alice, bob]) {
+        await addSigner(owner, { gun: name, name: signer.name ?? '', keys: keysOf(signer) });
+      }
+      await signTag(two, { gun: name, tag: 'b', ...content('b'), signer: bob });
+      await signTag(one, { gun: name, tag: 'a', ...content('a'), signer: alice });
+      expect(await removeSigner(owner, name, 'bob')).toEqual({
+        releasesSigned: true,
+        stillReleased: ['b'],
+      });
+      expect(await tagOf(owner, name, 'b')).toBe(content('b').digest);
+      await revokeTags(one, name, 'b');
+      expect(await tagOf(owner, name, 'b')).toBe('absent');
+      expect(await tagOf(owner, name, 'a')).toBe(content('a').digest);
     });
 
     it(`of those who sign at once nobody loses an entry`, async () => {
