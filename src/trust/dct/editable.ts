@@ -25,13 +25,19 @@ export interface EditableRole {
 /**
  * A role's content to go on from. Whoever signs a role vouches for all that it says, so of a file
  * that cannot be believed nothing is taken over unless it has merely expired; of a broken
- * `targets/releases` (its last signer was removed) only what a signer's own role says too.
+ * `targets/releases` (its last signer was removed) only what a signer's own role says too. Throws
+ * TRUST_DATA_ROLLBACK for a role that is older than what this machine has seen (T-23): what was taken
+ * out since would be signed anew.
  */
 export function editable(loaded: LoadedTrust, name: string, now: Date): EditableRole {
   const { root, tree } = loaded.repository;
   const signing = signingRole(loaded, name);
   const trusted = tree.roles.get(name);
   if (trusted !== undefined) return { ...trusted, name, signing, believed: true };
+  const refusal = tree.unreadable.get(name);
+  if (refusal?.code === 'TRUST_DATA_ROLLBACK') {
+    throw new CountersignError(refusal.code, `${loaded.gun}: ${refusal.message}`);
+  }
   const empty = { name, delegations: [], signing, believed: false, expires: null };
   const bytes = loaded.files.get(name);
   const envelope = bytes === undefined ? null : parseEnvelope(bytes);

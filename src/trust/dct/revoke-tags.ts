@@ -28,7 +28,8 @@ export async function revokeTags(
   await changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async (loaded, keys) => {
-      const { mine, theirs } = await rolesWith(loaded, keys, tag);
+      const now = session.clock();
+      const { mine, theirs } = await rolesWith(loaded, keys, tag, now);
       outcome = { removed: mine, remaining: theirs };
       const first = theirs[0];
       if (mine.length === 0 && first === undefined) {
@@ -43,7 +44,6 @@ export async function revokeTags(
           `could not remove signature for ${gun}${tag === null ? '' : `:${tag}`}: no key of ${theirs.map(({ role }) => role).join(', ')} is here`,
         );
       }
-      const now = session.clock();
       const roles = mine.map(({ role, tags }) => {
         const old = editable(loaded, role, now);
         const targets = new Map(old.targets);
@@ -60,16 +60,19 @@ async function rolesWith(
   loaded: LoadedTrust,
   keys: HeldKeys,
   tag: string | null,
+  now: Date,
 ): Promise<{ mine: RevokedTags['removed']; theirs: RevokedTags['remaining'] }> {
   const mine: { role: string; tags: readonly string[] }[] = [];
   const theirs: { role: string; tags: readonly string[] }[] = [];
-  for (const role of loaded.repository.tree.roles.values()) {
-    const tags = [...role.targets.keys()].filter((each) => tag === null || each === tag);
+  const { roles, unreadable } = loaded.repository.tree;
+  // What has expired is believed by nobody until its signer signs next: then all of it is back.
+  for (const name of [...roles.keys(), ...unreadable.keys()]) {
+    const { signing, targets } = editable(loaded, name, now);
+    const tags = [...targets.keys()].filter((each) => tag === null || each === tag);
     if (tags.length === 0) continue;
-    const { signing } = editable(loaded, role.name, role.expires);
     const held = await Promise.all([...signing.keys.values()].map(async (key) => keys.holds(key)));
     (held.filter(Boolean).length >= signing.threshold ? mine : theirs).push({
-      role: role.name,
+      role: name,
       tags,
     });
   }
