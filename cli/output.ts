@@ -1,3 +1,4 @@
+import { display, displayJson } from './display.ts';
 import { ERRORS, codeOf, messageOf } from '../src/lib/errors.ts';
 
 /** How a command speaks: data on stdout, everything else on stderr; never a secret. */
@@ -20,14 +21,16 @@ export function createOutput(format: string): Output {
     json,
     interactive: process.stderr.isTTY && !json,
     result(data, text) {
-      const out = json ? JSON.stringify(data, null, 2) : typeof text === 'string' ? text : text();
+      const out = json
+        ? displayJson(JSON.stringify(data, null, 2))
+        : display(typeof text === 'string' ? text : text());
       if (out !== '') process.stdout.write(out.endsWith('\n') ? out : `${out}\n`);
     },
     note(text) {
-      if (!json) process.stderr.write(`${text}\n`);
+      if (!json) process.stderr.write(`${display(text)}\n`);
     },
     warn(text) {
-      process.stderr.write(`warning: ${text}\n`);
+      process.stderr.write(`warning: ${display(text)}\n`);
     },
   };
 }
@@ -36,7 +39,7 @@ export function createOutput(format: string): Output {
 export function reportFailure(error: unknown, output: Output): number {
   const code = codeOf(error);
   if (output.json) output.result({ error: { code, message: messageOf(error) } }, '');
-  process.stderr.write(`error: ${messageOf(error)}\n`);
+  process.stderr.write(`error: ${display(messageOf(error))}\n`);
   if (
     code === 'INTERNAL' &&
     error instanceof Error &&

@@ -4,6 +4,7 @@ import { RELEASES } from '../../src/tuf/role-name.ts';
 import type { TrustedTargets } from '../../src/tuf/targets-tree.ts';
 import { mayName } from '../../src/tuf/targets-tree.ts';
 import type { SigningRole } from '../../src/tuf/threshold.ts';
+import { oneLine } from '../display.ts';
 import { compareNatural } from './natural.ts';
 
 /** A tag that is released: named by `targets` or `targets/releases`. */
@@ -103,7 +104,7 @@ export function dockerJson(name: string, report: TrustReport): object {
 export function dockerPretty(name: string, report: TrustReport): string {
   const { tags, signers } = report;
   const rows = tags.map(({ tag, digest, signers: by }) => [
-    tag,
+    oneLine(tag),
     digest,
     by.length === 0 ? `(${REPO_ADMIN})` : by.toSorted().join(', '),
   ]);

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Interface } from 'node:readline';
 import { Writable } from 'node:stream';
+import { display } from '../display.ts';
 
 /** How the plugin speaks with a person or a script: as docker does, on stdout and stdin, terminal or not. */
 export interface Talk {
@@ -33,10 +34,10 @@ export function openTalk(env: NodeJS.ProcessEnv): Talk {
   let lines: AsyncIterator<string> | undefined;
   return {
     env,
-    out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
+    out: (text) => void stdout.write(display(text)),
+    err: (text) => void stderr.write(display(text)),
     ask: async (question, { secret = false } = {}) => {
-      stdout.write(question);
+      stdout.write(display(question));
       reader ??= createInterface({
         input: stdin,
         output: echo,

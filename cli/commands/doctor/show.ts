@@ -1,3 +1,4 @@
+import { oneLine } from '../../display.ts';
 import type { Check } from './check.ts';
 
 const WORDS: Readonly<Record<Check['status'], string>> = {
@@ -9,7 +10,7 @@ const WORDS: Readonly<Record<Check['status'], string>> = {
 
 /** A check for a person: what was found, and below it what to do. */
 export function describe({ status, subject, found, mend }: Check): string {
-  const line = `${WORDS[status]} ${subject}: ${found}`;
+  const line = oneLine(`${WORDS[status]} ${subject}: ${found}`);
   return mend === '' ? line : `${line}\n${' '.repeat(9)}${mend}`;
 }
 

@@ -14,6 +14,7 @@ import { ServerKeys } from '../../../src/notary/server-keys.ts';
 import { openStore } from '../../../src/store/open.ts';
 import type { Store } from '../../../src/store/store.ts';
 import type { Context } from '../../commands.ts';
+import { oneLine } from '../../display.ts';
 import { operator } from '../../operator.ts';
 import { printReport } from './print.ts';
 import { signerPassphrases } from './passphrase-files.ts';
@@ -56,7 +57,7 @@ export async function runImport(
     const reads = store ?? EMPTY;
     const target: ImportTarget = { registries: config.registries, passphrases, reads, writes, now };
     const report = await importAll(source, target, repositories, (one, done, all) =>
-      output.note(`${done}/${all} ${one.gun}: ${one.outcome}`),
+      output.note(`${done}/${all} ${oneLine(one.gun)}: ${one.outcome}`),
     );
     printReport(output, report);
     context.exit(isWhole(report) ? 0 : 1);

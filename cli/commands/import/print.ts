@@ -1,4 +1,5 @@
 import type { ImportReport, RepositoryReport } from '../../../src/import/report.ts';
+import { oneLine } from '../../display.ts';
 import type { Output } from '../../output.ts';
 
 const WOULD: Readonly<Record<string, string>> = {
@@ -30,8 +31,8 @@ export function printReport(output: Output, report: ImportReport): void {
   output.result(report, () => {
     const { repositories, dryRun, rotate } = report;
     const lines = repositories.flatMap((one) => [
-      lineOf(one, dryRun),
-      ...one.notes.map((note) => `  ${note}`),
+      oneLine(lineOf(one, dryRun)),
+      ...one.notes.map((note) => `  ${oneLine(note)}`),
     ]);
     return [...lines, '', totals(report), ...rotation(rotate)].join('\n');
   });

@@ -1,5 +1,6 @@
 import { hexOf } from '../../../src/oci/digest.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
+import { oneLine } from '../../display.ts';
 import type { TrustReport } from '../../docker-trust/report.ts';
 import { REPO_ADMIN } from '../../docker-trust/report.ts';
 import type { Inspected } from './look.ts';
@@ -28,7 +29,7 @@ export function describeSignedMap({ tags, signers }: TrustReport): string {
     '  signed map (dct):',
     ...tags.map(
       ({ tag, digest, signers: by }) =>
-        `    ${tag}  sha256:${digest}  ${by.length === 0 ? REPO_ADMIN : by.join(', ')}`,
+        `    ${oneLine(tag)}  sha256:${digest}  ${by.length === 0 ? REPO_ADMIN : by.join(', ')}`,
     ),
     ...(tags.length === 0 ? ['    no tag is signed'] : []),
     `    signers: ${names.length === 0 ? 'the holder of its targets key alone' : names.join(', ')}`,

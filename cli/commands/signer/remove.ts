@@ -1,13 +1,13 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
-import { printable } from '../../../src/oci/refusal.ts';
 import { standingOf } from '../../../src/trust/dct/last-signer.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { parseSignerName } from '../../../src/trust/dct/signer-name.ts';
 import { removeSigner } from '../../../src/trust/dct/signers.ts';
 import type { Context } from '../../commands.ts';
+import { oneLine } from '../../display.ts';
 import { openTerminal } from '../../terminal.ts';
 import type { TrustFlags } from '../../trust-server.ts';
 import { forEachRepository, parseRepositories } from '../../each-repository.ts';
@@ -51,7 +51,7 @@ const MOST_NAMED = 20;
 
 /** What a person is told of tags that a removed signer leaves behind. */
 export function leftOver(gun: Repository, name: string, tags: readonly string[]): string {
-  const named = tags.slice(0, MOST_NAMED).map(printable).join(', ');
+  const named = tags.slice(0, MOST_NAMED).map(oneLine).join(', ');
   const more = tags.length > MOST_NAMED ? ` and ${tags.length - MOST_NAMED} more` : '';
   return `what only ${name} signed in ${gun} is released all the same (${named}${more}): another signer has signed targets/releases since, and no key of theirs is here; one of them takes it out with: countersign revoke ${gun}:TAG`;
 }

@@ -2,6 +2,7 @@ import { codeOf, messageOf } from '../../../src/lib/errors.ts';
 import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
+import { oneLine } from '../../display.ts';
 import { TrustFailure } from '../failure.ts';
 import { isSet } from '../flags.ts';
 import { parseTagOrAll } from '../images.ts';
@@ -57,7 +58,9 @@ async function take(
   tag: string | null,
 ): Promise<void> {
   const warn = (tags: readonly string[], role: string): void =>
-    talk.err(`warning: ${tags.join(', ')} still signed in ${role}, whose key is not here\n`);
+    talk.err(
+      `warning: ${oneLine(tags.join(', '))} still signed in ${role}, whose key is not here\n`,
+    );
   const { tree } = repository;
   const left = [...tree.roles.values()].filter(({ targets }) => targets.size > 0);
   if (tag === null && left.length > 0 && reportOf(repository, null).tags.length === 0) {
