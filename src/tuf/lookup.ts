@@ -31,30 +31,39 @@ const ABSENT: TagLookup = { kind: 'absent' };
  * be believed docker warns and asks `targets`, which may hold an older digest; here that is `unreadable`.
  */
 export function lookUpTag(tree: TargetsTree, tag: string): TagLookup {
-  const released = walk(tree, RELEASES, tag, 'targets');
-  if (released.kind !== 'absent') return onlyFrom(released, RELEASES);
-  return onlyFrom(walk(tree, 'targets', tag, RELEASES), 'targets');
-}
-
-function onlyFrom(found: TagLookup, role: string): TagLookup {
-  return found.kind === 'signed' && found.entry.role !== role ? ABSENT : found;
-}
-
-/**
- * Walks the delegations as Notary does (TUF 5.6.7, pre-order, a parent before its children, in the order
- * of its list), past roles that may not name the tag. The first entry ends the walk (T-26).
- */
-function walk(tree: TargetsTree, from: string, tag: string, skip: string): TagLookup {
-  const found = inRole(tree, from, tag);
-  if (found.kind !== 'absent') return found;
-  const role = tree.roles.get(from);
-  if (role === undefined || !mayName(role, tag)) return ABSENT;
-  for (const { name } of role.delegations) {
-    const below = name === skip ? ABSENT : walk(tree, name, tag, skip);
-    // A stranger's unreadable delegation says nothing about what is released.
-    if (below.kind === 'signed') return below;
+  for (const role of [RELEASES, 'targets']) {
+    if (tree.unreadable.has(role)) return inRole(tree, role, tag);
+    const first = firstToName(tree, role).get(tag);
+    if (first !== undefined) return first === role ? inRole(tree, role, tag) : ABSENT;
   }
   return ABSENT;
+}
+
+const known = new WeakMap<TargetsTree, Map<string, ReadonlyMap<string, string>>>();
+
+/**
+ * Of each tag the first role that names it, from one role downwards as Notary walks (TUF 5.6.7,
+ * pre-order, a parent before its children, in the order of its list); what lies below releases is no
+ * part of the walk from `targets`. The first entry ends the walk (T-26), and a stranger's unreadable
+ * delegation says nothing about what is released. Walked once for all tags, since thousands of tags may
+ * be asked for in a tree of a thousand roles (T-60).
+ */
+function firstToName(tree: TargetsTree, from: string): ReadonlyMap<string, string> {
+  const ofTree = known.get(tree) ?? new Map<string, ReadonlyMap<string, string>>();
+  known.set(tree, ofTree);
+  const made = ofTree.get(from);
+  if (made !== undefined) return made;
+  const first = new Map<string, string>();
+  const walk = (name: string): void => {
+    const role = tree.unreadable.has(name) ? undefined : tree.roles.get(name);
+    if (role === undefined) return;
+    for (const tag of role.targets.keys())
+      if (!first.has(tag) && mayName(role, tag)) first.set(tag, name);
+    for (const below of role.delegations) if (below.name !== RELEASES) walk(below.name);
+  };
+  walk(from);
+  ofTree.set(from, first);
+  return first;
 }
 
 /**

@@ -158,3 +158,23 @@ describe('looking up a tag', () => {
     expect(lookUpTag(tree, 'toString')).toEqual({ kind: 'absent' });
   });
 });
+
+describe('a tree that somebody made large', () => {
+  it('T-60: is walked once, however many tags are asked for and roles and paths there are', async () => {
+    const roles = Array.from({ length: 300 }, (_, n) => `targets/releases/role${n}`);
+    // None of them may name the tags; all of them have to be looked at.
+    const paths = Array.from({ length: 500 }, (_, n) => `elsewhere${n}`);
+    const tags = Object.fromEntries(Array.from({ length: 4000 }, (_, n) => [`v${n}`, 'same']));
+    const below = Object.fromEntries(roles.map((role) => [role, paths]));
+    const tree = await treeOf({
+      targets: { tags, below: { 'targets/releases': ALL } },
+      'targets/releases': { below },
+      ...Object.fromEntries(roles.map((role) => [role, { tags: { elsewhere1: 'x', v1: 'x' } }])),
+    });
+    const found = Object.keys(tags).map((name) => lookUpTag(tree, name));
+    expect(found.filter((one) => one.kind === 'signed' && one.entry.role === 'targets')).toEqual(
+      found,
+    );
+    expect(lookUpTag(tree, 'elsewhere1')).toEqual({ kind: 'absent' });
+  });
+});
