@@ -48,11 +48,23 @@ export async function remainingOf(
   if (root === undefined)
     return refuse('STORE_CONFLICT', 'it has other trust data here: another root');
   if (missing.length === 0) return ok({ known: true, files: [] });
-  // The timestamp stands over all: whoever signed one here since has gone another way.
-  if (shared('timestamp')?.version !== here.get('timestamp')?.version) {
+  // The timestamp stands over all: whoever signed one here since has gone another way. Under an older
+  // root than ours somebody goes on with keys that its owner has taken away since.
+  const behind = root.version !== here.get('root')?.version;
+  if (behind || shared('timestamp')?.version !== here.get('timestamp')?.version) {
     return refuse(
       'STORE_CONFLICT',
       'both servers have changed it since it was taken over; keep one of them, and stop the other',
+    );
+  }
+  // Whose root was replaced under its pin is refused by the gate until an administrator's reset, and no
+  // import is one.
+  const pin = await store.trustPin(repository);
+  const pinned = pin === null ? null : sha256Hex(pin.root);
+  if (pinned !== null && !files.some((file) => sha256Hex(file.bytes) === pinned)) {
+    return refuse(
+      'STORE_CONFLICT',
+      'it is held to another root here, from which these do not follow; an administrator has to reset it first',
     );
   }
   return ok({ known: true, files: missing });

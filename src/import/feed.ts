@@ -4,6 +4,8 @@ import type { SourceChange } from './source.ts';
 import type { ImportReads } from './target.ts';
 
 const PAGE = 1000;
+/** Ids have 32 bits in every consumer: half of them are left to what comes after an import. */
+const MOST_ID = 2 ** 30;
 
 /** The changefeed of the service, by which it is told whether another server's lines can keep their ids. */
 export class Feed {
@@ -26,13 +28,14 @@ export class Feed {
   }
 
   /**
-   * The lines that are still to be taken over. `null` where an id belongs to another change here, so
-   * that consumers cannot keep their place in this repository's feed.
+   * The lines that are still to be taken over. `null` where an id belongs to another change here, or
+   * would leave too few to come, so that consumers cannot keep their place in this repository's feed.
    */
   missing(repository: Repository, changes: readonly SourceChange[]): readonly TrustChange[] | null {
     const out: TrustChange[] = [];
     for (const { id, version, sha256, category, time } of changes) {
       const change: TrustChange = { id, repository, version, sha256, category, time };
+      if (id > MOST_ID) return null;
       const known = this.#lines.get(id);
       if (known === undefined) out.push(change);
       else if (known !== lineOf(change)) return null;

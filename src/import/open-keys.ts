@@ -49,6 +49,19 @@ export async function openKeys(
   return ok({ keys, notes });
 }
 
+/**
+ * The keys that the newest root lists. Of a repository that is here already no others are taken: the service
+ * would hand one out as the next key to change to, and whoever made the dump has it too.
+ */
+export function onlyListed({ keys, notes }: OpenedKeys, root: Root | null): OpenedKeys {
+  const listed = new Set(ROLES.flatMap((role) => [...(root?.roles[role].keys.keys() ?? [])]));
+  const others = keys.filter(({ id }) => !listed.has(id));
+  const left = others.map(
+    ({ id, role }) => `left behind, as no root lists it: ${role} key ${id.slice(0, 12)}`,
+  );
+  return { keys: keys.filter(({ id }) => listed.has(id)), notes: [...notes, ...left] };
+}
+
 async function open(
   key: SourceKey,
   role: ServerKey['role'],

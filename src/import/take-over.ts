@@ -1,21 +1,24 @@
+import { unwrap } from '../lib/result.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { TrustChange } from '../store/trust-data.ts';
+import type { Root } from '../tuf/root.ts';
+import { readRoot } from '../tuf/root.ts';
 import type { SigningRole } from '../tuf/threshold.ts';
 import { acceptGun } from './accept-gun.ts';
 import { reportOf } from './describe.ts';
 import { remainingOf } from './existing.ts';
 import type { Feed } from './feed.ts';
-import { openKeys } from './open-keys.ts';
+import { onlyListed, openKeys } from './open-keys.ts';
 import type { KeyPlace, RepositoryReport } from './report.ts';
 import { nothingStored } from './report.ts';
 import { checkRepository } from './repository-check.ts';
 import type { NotarySource } from './source.ts';
 import type { Taken } from './store-repository.ts';
 import { storeRepository } from './store-repository.ts';
-import type { ImportTarget } from './target.ts';
+import type { ImportReads, ImportTarget } from './target.ts';
 
 const FEED_NOTE =
-  'its lines of the changefeed have ids that this service gave to others: whoever reads the feed has to begin anew';
+  'its lines of the changefeed have ids that this service gave to others, or too high ones: whoever reads the feed has to begin anew';
 
 /**
  * Takes one repository over, all of it in one commit or nothing: what cannot be believed, read or
@@ -43,8 +46,11 @@ export async function takeOver(
   if (!opened.ok) return nothingStored(gun, 'refused', opened.refusal.message);
   const remaining = await remainingOf(target.reads, repository, checked.value);
   if (!remaining.ok) return nothingStored(gun, 'refused', remaining.refusal.message);
-  const { keys } = opened.value;
   const { known, files } = remaining.value;
+  const newest = files.some(({ role }) => role === 'root')
+    ? root
+    : await rootHere(target.reads, repository);
+  const { keys, notes } = known ? onlyListed(opened.value, newest) : opened.value;
 
   // Without its lines the feed gets new ones for what is stored now.
   const kept = lines !== null && (lines.length > 0 || files.length === 0);
@@ -67,17 +73,27 @@ export async function takeOver(
     now: target.now,
     timestamp: placeOf(root.roles.timestamp, ids, false),
     snapshot: placeOf(root.roles.snapshot, ids, source.hasKeys),
-    notes: [...opened.value.notes, ...(lines === null ? [FEED_NOTE] : [])],
+    notes: [...notes, ...(lines === null ? [FEED_NOTE] : [])],
   });
+}
+
+/** The root that stands here; `null` for none. */
+async function rootHere(reads: ImportReads, repository: Repository): Promise<Root | null> {
+  const stored = (await reads.trustFiles(repository)).get('root');
+  return stored === undefined ? null : unwrap(readRoot(stored.bytes));
 }
 
 /** A repository that was deleted on the other server: only its place in the feed is worth keeping. */
 async function onlyFeed(
-  { writes }: ImportTarget,
+  { reads, writes }: ImportTarget,
   feed: Feed,
   repository: Repository,
   lines: readonly TrustChange[],
 ): Promise<RepositoryReport> {
+  if ((await reads.trustFiles(repository)).size > 0) {
+    // Readers of our feed would drop what is here.
+    return nothingStored(repository, 'skipped', 'it was deleted there, and is here');
+  }
   if (lines.length > 0) {
     await writes?.store.commit([{ kind: 'trust-changes', changes: lines }]);
     feed.add(lines);
