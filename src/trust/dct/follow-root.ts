@@ -1,3 +1,4 @@
+import { LIMITS } from '../../lib/limits.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok, refuse } from '../../lib/result.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -49,9 +50,12 @@ export async function followRoot(step: RootStep): Promise<Result<Root>> {
   if (ahead > MAX_STEPS)
     return invalid(`expected a root at most ${MAX_STEPS} versions on, found ${ahead}`);
   const between: Uint8Array[] = [];
+  let left: number = LIMITS.trustRepositoryBytes;
   for (let at = version + 1; at < asked.value.version; at++) {
-    const bytes = await server.file(repository, `${at}.root`);
+    const most = Math.min(left, LIMITS.trustMetadataBytes);
+    const bytes = await server.file(repository, `${at}.root`, most);
     if (bytes === null) return invalid(`${at}.root trust data unavailable`);
+    left -= bytes.length;
     between.push(bytes);
   }
   return followRoots(trusted.value, [...between, newest], context);

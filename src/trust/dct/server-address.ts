@@ -27,10 +27,17 @@ export function trustServerAddress(
     if (url?.protocol !== 'https:' || !plain) {
       return refuse(
         'CONFIG_INVALID',
-        `valid https URL required for trust server, got ${quote(variable, 120)} (DOCKER_CONTENT_TRUST_SERVER)`,
+        `valid https URL required for trust server, got ${shown(variable, url)} (DOCKER_CONTENT_TRUST_SERVER)`,
       );
     }
     return ok({ url, named: true });
   }
   return ok({ url: registryHost === 'docker.io' ? HUB : null, named: false });
+}
+
+/** What was given instead, without what may be a secret in it: logins stand before an @, tokens in queries. */
+function shown(variable: string, url: URL | null): string {
+  if (!/[@?]/.test(variable)) return quote(variable, 120);
+  const address = url === null || url.host === '' ? '' : ` (${url.protocol}//${url.host})`;
+  return `one with a login or a query${address}, which belong in docker login`;
 }

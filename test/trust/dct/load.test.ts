@@ -225,6 +225,17 @@ describe('trust data is read from the pinned root on', () => {
       expect(await files.reader('one').cache.read(gun, 'root')).toEqual(third.bytes);
     });
 
+    it('T-59: is followed over a bounded number of bytes', async () => {
+      const made = await makeRepository();
+      const files = await start(made.files);
+      expect((await load(files)).kind).toBe('trusted');
+      const padding = Buffer.alloc(15 * 1024 * 1024, ' ');
+      for (let version = 2; version < 8; version += 1) files.put(`${version}.root`, padding);
+      files.put('root', (await rotate(made, 8)).bytes);
+      await expect(load(files)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+      expect(files.seen().some((line) => line.includes('/7.root.json'))).toBe(false);
+    });
+
     it('of a thief of the old key is refused: the rotation between says so', async () => {
       const made = await makeRepository();
       const files = await start(made.files);
@@ -356,5 +367,16 @@ describe('the trust server of a registry', () => {
         message: expect.stringContaining('valid https URL required for trust server'),
       },
     });
+  });
+
+  it.each([
+    'https://robot:hunter2@trust.example.com',
+    'http://hunter2@trust.example.com/x',
+    'robot:hunter2@trust.example.com',
+    'https://trust.example.com/?token=hunter2',
+  ])('T-78: is not %s, whose secret is not repeated', (variable) => {
+    const said = address('x.example', variable);
+    expect(said).toMatchObject({ ok: false, refusal: { code: 'CONFIG_INVALID' } });
+    expect(JSON.stringify(said)).not.toContain('hunter2');
   });
 });

@@ -1,11 +1,16 @@
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
+import { editable } from '../../../src/trust/dct/editable.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
 import { addSigner } from '../../../src/trust/dct/signers.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
+import { unwrap } from '../../../src/lib/result.ts';
+import { verifyRepository } from '../../../src/tuf/repository.ts';
+import { verifyRoot } from '../../../src/tuf/root-trust.ts';
+import { GUN, makeRepository, NOW } from '../../support/tuf.ts';
 import { tufKeyOf } from '../../../src/tuf/public-key.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
 import { suiteScope } from '../../support/scope.ts';
@@ -15,6 +20,7 @@ import { gunOf, openSession, storedSigner } from '../../support/trust-session.ts
 
 const HOST = 'registry.example.com:5000';
 const DAY = 86_400_000;
+const AT = { gun: GUN, now: NOW };
 const image = { digest: digestOf(Buffer.from('one')), length: 3 };
 
 describe('what a signer said once and is not believed now', () => {
@@ -59,5 +65,25 @@ describe('what a signer said once and is not believed now', () => {
     expect(removed.map(({ role }) => role)).toEqual(['targets/alice', 'targets/releases']);
     await signTag(session, { ...signing, tag: 'good' });
     expect(await tagsOf(session, gun)).toEqual(['good', 'good']);
+  });
+
+  it('T-23: is not gone on from where it is older than what was seen, expired or not', async () => {
+    const made = await makeRepository();
+    const root = unwrap(
+      verifyRoot(made.files.get('root') ?? Buffer.of(), { ...AT, expiry: 'any' }),
+    );
+    const seen = new Map([['targets/releases', 2]]);
+    const repository = unwrap(verifyRepository({ ...AT, root, files: made.files, seen }));
+    const loaded = {
+      gun: gunOf('registry.example.com', 'team/app'),
+      repository,
+      files: made.files,
+    };
+    for (const now of [NOW, new Date(NOW.getTime() + 4 * 365 * DAY)]) {
+      expect(() => editable(loaded, 'targets/releases', now)).toThrow(
+        expect.objectContaining({ code: 'TRUST_DATA_ROLLBACK' }),
+      );
+    }
+    expect(editable(loaded, 'targets/alice', NOW).believed).toBe(true);
   });
 });
