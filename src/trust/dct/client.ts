@@ -67,8 +67,12 @@ export interface TrustServerOptions {
   readonly allowedRealms?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   readonly retry?: Partial<Retry>;
+  /** How long one call may take with all its attempts and logins, in milliseconds. */
+  readonly callMs?: number;
 }
 
+/** Idle time alone bounds nothing: a server that sends a byte a minute would keep a job for ever. */
+const CALL_MS = 10 * 60_000;
 const KEY_BYTES = 256 * 1024;
 const ERROR_BYTES = 64 * 1024;
 /** Lines of one answer of the changefeed, each below 1 KiB. */
@@ -76,6 +80,8 @@ const CHANGES = 1000;
 const scope = (repository: Repository, actions: string): string[] => [
   `repository:${repository}:${actions}`,
 ];
+
+type Asked = Pick<Call, 'method' | 'headers' | 'body'> & { readonly target: string };
 
 /** Opens a trust server; nothing is sent before the first call. Whoever opens it closes it. */
 export function openTrustServer(options: TrustServerOptions): TrustServer {
@@ -120,7 +126,19 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
     }
   };
   const ask = async <T>(
-    call: Pick<Call, 'method' | 'headers' | 'body'> & { readonly target: string },
+    call: Asked,
+    scopes: readonly string[],
+    consume: (answer: Answer) => Promise<T>,
+  ): Promise<T> => {
+    const late = timer(options.callMs ?? CALL_MS);
+    try {
+      return await Promise.race([late.passed, send(call, scopes, consume)]);
+    } finally {
+      late.stop();
+    }
+  };
+  const send = async <T>(
+    call: Asked,
     scopes: readonly string[],
     consume: (answer: Answer) => Promise<T>,
   ): Promise<T> => {
@@ -132,6 +150,15 @@ export function openTrustServer(options: TrustServerOptions): TrustServer {
       { ...call, target: `${prefix}${call.target}`, scopes, idempotent },
       consume,
     );
+  };
+  const timer = (ms: number): { readonly passed: Promise<never>; stop(): void } => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const message = `${host} did not answer within ${Math.ceil(ms / 1000)} s`;
+    const handle = setTimeout(
+      () => reject(new CountersignError('UPSTREAM_UNAVAILABLE', message)),
+      ms,
+    );
+    return { passed: promise, stop: () => clearTimeout(handle) };
   };
   const path = (repository: Repository, rest: string): string =>
     `/v2/${repository}/_trust/tuf/${rest}`;

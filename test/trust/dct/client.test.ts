@@ -19,6 +19,7 @@ describe('a trust server', () => {
   const scope = suiteScope();
   const start = async (
     handle: Handle,
+    given: { readonly callMs?: number } = {},
   ): Promise<{ wire: WireServer; server: TrustServer; gun: Repository }> => {
     const wire = scope.own(await startWireServer(handle));
     const server = openTrustServer({
@@ -26,6 +27,7 @@ describe('a trust server', () => {
       address: { url: null, named: false },
       credentials: password,
       retry: { attempts: 1 },
+      ...given,
     });
     scope.own({ stop: () => server.close() });
     return { wire, server, gun: `${wire.host}/team/app` as Repository };
@@ -156,6 +158,18 @@ describe('a trust server', () => {
       () => server.publish(gun, parts),
       () => server.remove(gun),
     ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
+    }
+  });
+
+  it('T-70: that sends a byte now and then is not listened to for ever', async () => {
+    const handle: Handle = (_request, response) => {
+      response.writeHead(200);
+      const ticking = setInterval(() => response.write(' '), 10);
+      response.on('close', () => clearInterval(ticking));
+    };
+    const { server, gun } = await start(handle, { callMs: 200 });
+    for (const call of [() => server.file(gun, 'root'), () => server.publish(gun, parts)]) {
       await expect(call()).rejects.toMatchObject({ code: 'UPSTREAM_UNAVAILABLE' });
     }
   });
