@@ -50,4 +50,13 @@ describe('what comes from outside cannot command a terminal', () => {
     expect(text).not.toMatch(OBEYED);
     expect(text.split('\n')).toHaveLength(1);
   });
+
+  it('T-78: nor is a login told that stands in a trust server’s address', async () => {
+    const folder = join(scope.folder(), 'login');
+    mkdirSync(folder);
+    const line = 'export DOCKER_CONTENT_TRUST_SERVER=https://robot:hunter2@trust.example.com\n';
+    writeFileSync(join(folder, 'ci.sh'), line);
+    const [found] = await examineProject(folder, '2026-11-22');
+    expect(found?.found).toBe('DOCKER_CONTENT_TRUST_SERVER is …@trust.example.com');
+  });
 });

@@ -226,6 +226,13 @@ describe('what is read of a line', () => {
     expect(trustSettings(line)).toEqual([]);
   });
 
+  it('T-63: a line of a megabyte is read once', () => {
+    const line = `set ${' '.repeat(500_000)}${'DOCKER_CONTENT_TRUST x '.repeat(25_000)}`;
+    expect(trustSettings(line)).toEqual([]);
+    const far = `${'x '.repeat(500)}ENV DOCKER_CONTENT_TRUST 1`;
+    expect(trustSettings(far)).toEqual([]);
+  });
+
   it('knows images of docker, and tools by where a command stands', () => {
     expect(namedDockers('image: docker:28.5-cli\nimage: "docker:29"\n')).toEqual([28, 29]);
     expect(namedDockers('image: docker:latest')).toEqual([29]);

@@ -14,6 +14,10 @@ const COMMENT = /^\s*(?:#|\/\/|;)/;
 const NAMED = /\bname:\s*["']?(DOCKER_CONTENT_TRUST(?:_SERVER)?)["']?\s*$/;
 const VALUE = /^\s*-?\s*value:\s*["']?([^\s"']+)/;
 
+/** As much of what stands before as the words take: a line of a megabyte is not read again for each match. */
+const before = (line: string, at: number): string =>
+  at > 200 ? `…${line.slice(at - 200, at)}` : line.slice(0, at);
+
 /** Finds what a text sets, in comments nothing; one setting a line. */
 export function trustSettings(text: string): readonly TrustSetting[] {
   const lines = text.split(/\r?\n/);
@@ -26,7 +30,7 @@ export function trustSettings(text: string): readonly TrustSetting[] {
     for (const match of line.matchAll(SETTING)) {
       const [whole, name, value] = match;
       const assigned = /DOCKER_CONTENT_TRUST(?:_SERVER)?["']?\s*[:?+=]/.test(whole);
-      if (assigned || SPACED.test(line.slice(0, match.index))) {
+      if (assigned || SPACED.test(before(line, match.index))) {
         return [settingOf(name ?? '', value, at + 1)];
       }
     }
