@@ -23,20 +23,27 @@ export interface RotatedRoot {
 /**
  * Gives a repository another root key, or with `keep` its present one in a new certificate. The new root
  * is signed by the old key and the new, so that whoever has pinned the old one follows; without the old
- * key nobody can. The key is on disk before the server hears of it. Throws NO_SIGNING_KEY.
+ * key nobody can. The key is on disk before the server hears of it; of the old
+ * one the person is told that it is still there. Throws NO_SIGNING_KEY, and USAGE for a root that takes
+ * several keys together.
  */
 export async function rotateRoot(
   session: TrustSession,
   gun: Repository,
   { keep }: { readonly keep: boolean },
 ): Promise<RotatedRoot> {
+  const before = new Set<string>();
   let next: { readonly key: TufKey; readonly signer: unknown } | undefined;
   await changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async (loaded, keys) => {
       const { roles } = loaded.repository.root;
+      if (roles.root.threshold > 1) throw quorum(gun, roles.root);
       // Before a new key is made: whether the old one is here at all, and opens.
       await keys.signersOf(roles.root);
+      for (const key of roles.root.keys.values()) {
+        if (await keys.holds(key)) before.add(canonicalKeyId(key));
+      }
       next ??= await certify(gun, await nextSigner(session, loaded, keep), session.clock());
       const root = roleOf('root', next.key);
       return { roles: [], root: { roles: { ...roles, root }, alsoBy: [roles.root] } };
@@ -44,7 +51,21 @@ export async function rotateRoot(
   });
   const key = next?.key;
   if (key === undefined) throw noTrustData(session, gun);
+  const stays = [...before.keys()].filter((id) => id !== canonicalKeyId(key));
+  if (stays.length > 0) {
+    session.note(
+      `of ${gun} the old root key ${stays.map((id) => id.slice(0, 12)).join(', ')} signs nothing any more, but it stays in ${session.keys.folder}, and docker and countersign may begin a new repository with it: remove it when no repository has it any more, at once where it was stolen`,
+    );
+  }
   return { keyId: canonicalKeyId(key), expires: key.certificates[0]?.notAfter ?? null };
+}
+
+/** One new key in the place of several would let each of their holders do alone what took some of them together. */
+function quorum(gun: Repository, { threshold, keys }: SigningRole): CountersignError {
+  return new CountersignError(
+    'USAGE',
+    `the root of ${gun} takes ${threshold} of ${keys.size} keys together, and this would leave one key that signs alone; nothing was changed`,
+  );
 }
 
 async function nextSigner(

@@ -12,7 +12,7 @@ import { initialise } from '../../../src/trust/dct/initialise.ts';
 import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
-import { makeKey } from '../../../src/trust/dct/repository-keys.ts';
+import { certify, makeKey } from '../../../src/trust/dct/repository-keys.ts';
 import { rotateRoot, rotateServerKeys } from '../../../src/trust/dct/rotate.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
@@ -330,9 +330,14 @@ for (const kind of TRUST_SERVERS) {
       await signTag(owner, one);
       const before = await trusted(sleeper, name);
       const first = [...before.repository.root.roles.root.keys.values()][0];
+      const old = (await owner.keys.list()).find((key) => key.name === 'root')?.notaryId ?? '';
       const { keyId } = await rotateRoot(owner, name, { keep: false });
+      // Nobody begins the next repository with a stolen key unawares.
+      const told = owner.notes.length;
+      expect(owner.notes.at(-1)).toContain(`the old root key ${old.slice(0, 12)} signs nothing`);
       const kept = await rotateRoot(owner, name, { keep: true });
       expect(kept.keyId).toBe(keyId);
+      expect(owner.notes).toHaveLength(told);
       for (const role of ['timestamp', 'snapshot'] as const) {
         const id = (await rotateServerKeys(owner, name, [role])).get(role);
         const { repository } = await trusted(owner, name);
@@ -350,6 +355,31 @@ for (const kind of TRUST_SERVERS) {
       });
       // No key is made for nothing.
       expect(await sleeper.keys.list()).toEqual([]);
+    });
+
+    it(`a root that takes several keys together is not left to one`, async () => {
+      const owner = machine();
+      const name = gun('quorum');
+      await initialise(owner, name, { signers: [] });
+      const begun = await trusted(owner, name);
+      const { roles } = begun.repository.root;
+      const { signer } = await makeKey(owner, { role: 'root', gun: null });
+      const second = await certify(name, signer, new Date());
+      const listed = new Map(roles.root.keys).set(second.key.id, second.key);
+      const both = { name: 'root', keys: listed, threshold: 2 };
+      const root = { roles: { ...roles, root: both }, alsoBy: [roles.root] };
+      const keys = heldKeys(owner.keys, owner.open);
+      expect(await submit(owner, keys, begun, { roles: [], root })).toBe('stored');
+      for (const keep of [false, true]) {
+        await expect(rotateRoot(owner, name, { keep })).rejects.toMatchObject({
+          code: 'USAGE',
+          message: expect.stringContaining('takes 2 of 2 keys together'),
+        });
+      }
+      expect((await trusted(owner, name)).repository.root.roles.root.threshold).toBe(2);
+      expect((await owner.keys.list()).filter((key) => key.name === 'root')).toHaveLength(2);
+      await rotateServerKeys(owner, name, ['timestamp']);
+      expect((await trusted(owner, name)).repository.root.roles.root.threshold).toBe(2);
     });
 
     it(`where this machine holds the snapshot key it signs snapshots, until it hands that to the server`, async () => {
