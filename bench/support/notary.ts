@@ -20,7 +20,8 @@ export interface NotaryPeers {
 /** Starts both. */
 export async function openNotaryPeers(folder: string): Promise<NotaryPeers> {
   const postgres = await startPostgres({ durable: true });
-  const options = { registry: REGISTRY, postgres };
+  // Both log failures only.
+  const options = { registry: REGISTRY, postgres, logLevel: 'error' };
   const ours = await startTrustServer(join(folder, 'ours'), 'countersign', options);
   const theirs = await startTrustServer(join(folder, 'theirs'), 'notary-server', options);
   return {

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A server that a suite started as a process of its own. */
@@ -32,15 +33,14 @@ export function startChild(
     cwd: options.cwd,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let stdout = '';
-  let stderr = '';
+  const stdout = keepEnd(child.stdout);
+  const stderr = keepEnd(child.stderr);
+  let failure = '';
   let ended = false;
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const done = new Promise<number>((resolve) => {
     child.on('error', (error) => {
       ended = true;
-      stderr += `${command} could not be started: ${error.message}\n`;
+      failure = `${command} could not be started: ${error.message}\n`;
       resolve(-1);
     });
     child.on('close', (code) => {
@@ -50,8 +50,8 @@ export function startChild(
   });
   endWithProcess(child);
   return {
-    stdout: () => stdout,
-    stderr: () => stderr,
+    stdout,
+    stderr: () => stderr() + failure,
     running: () => !ended,
     stop: async () => {
       child.kill('SIGTERM');
@@ -69,6 +69,21 @@ export function startChild(
       await done;
     },
   };
+}
+
+/** What is kept of what a server says, characters: a load of millions of requests logs more than a string can hold. */
+const KEPT = 64 * 1024 * 1024;
+
+/** Reads a stream, and returns what tells its text so far: the last of it, where it is longer than is kept. */
+function keepEnd(stream: Readable): () => string {
+  const texts: string[] = [];
+  let size = 0;
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    texts.push(text);
+    size += text.length;
+    while (size > KEPT) size -= texts.shift()?.length ?? size;
+  });
+  return () => texts.join('');
 }
 
 /** Polls until `ready` gives a value; throws with what the server said where it ends or takes too long. */

@@ -98,6 +98,8 @@ export async function startService(
     readonly host?: string;
     /** Serves TLS too, as `tls` of `config` says. */
     readonly tls?: boolean;
+    /** `info` (every request), where nothing is said. */
+    readonly logLevel?: string;
   } = {},
 ): Promise<Service> {
   const host = options.host ?? `127.0.0.1:${await freePort()}`;
@@ -105,6 +107,7 @@ export async function startService(
   const name = options.name ?? 'service';
   const args = ['serve', '--listen', host];
   if (options.tls !== true) args.push('--http');
+  if (options.logLevel !== undefined) args.push('--log-level', options.logLevel);
   args.push('--data', join(site.folder, `${name}-data`), '--policies', site.policies);
   if (options.upstream !== undefined) args.push('--upstream', options.upstream);
   if (options.config !== undefined) {

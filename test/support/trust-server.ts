@@ -45,6 +45,8 @@ export interface TrustServerOptions {
   readonly policy?: string;
   /** Of ours: lines of its configuration. */
   readonly config?: readonly string[];
+  /** Of ours: what it logs; the original logs failures only. */
+  readonly logLevel?: string;
   /** Only repositories below one of these may be published. */
   readonly prefixes?: readonly string[];
   /** The databases of the original; without, it keeps all in memory. */
@@ -79,8 +81,9 @@ async function startOurs(
   folder: string,
   host: string,
   authority: TestAuthority,
-  { registry, upstream = 'embedded', config = [], policy = UNJUDGED }: TrustServerOptions,
+  options: TrustServerOptions,
 ): Promise<Started> {
+  const { registry, upstream = 'embedded', config = [], policy = UNJUDGED } = options;
   for (const [name, text] of Object.entries(authority.server)) {
     writeFileSync(join(folder, `${name}.pem`), text, { mode: 0o600 });
   }
@@ -91,6 +94,7 @@ async function startOurs(
       host,
       tls: true,
       env,
+      ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
       config: () =>
         [
           `tls: { cert: ${join(folder, 'cert.pem')}, key: ${join(folder, 'key.pem')} }`,
