@@ -1,7 +1,8 @@
 import { CountersignError } from '../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../src/lib/json.ts';
-import { isArray, isObject } from '../../src/lib/json.ts';
+import { isArray, isCount, isObject } from '../../src/lib/json.ts';
 import type { RegistryClient } from '../../src/oci/client.ts';
+import type { Digest } from '../../src/oci/digest.ts';
 import { isDigest, shortDigest } from '../../src/oci/digest.ts';
 import type { Reference } from '../../src/oci/reference.ts';
 import { formatReference } from '../../src/oci/reference.ts';
@@ -32,6 +33,26 @@ export async function askDecision(
     );
   }
   return decision;
+}
+
+/**
+ * Asks the Countersign that the client talks to how many bytes a manifest has that it does not serve,
+ * which needs push there. `null` where none serves the host, an older one does, or the registry lacks
+ * the manifest. Throws FORBIDDEN and UNAUTHENTICATED without the right, and what the client throws.
+ */
+export async function askSize(
+  client: RegistryClient,
+  image: Pick<Reference, 'repository'> & { readonly digest: Digest },
+): Promise<number | null> {
+  const question = { image: formatReference(image), action: 'pull', size: true };
+  const answer = await client.api('POST', '/api/v1/decisions', question);
+  // Versions before this question call it an unknown one.
+  const body = answer.status === 400 ? null : apiObject(answer);
+  const size = body?.['size'] ?? null;
+  if (body === null || size === null) return null;
+  // Of another image's size nothing is signed.
+  if (!isCount(size) || size === 0 || body['digest'] !== image.digest) throw malformed('a size');
+  return size;
 }
 
 /** Reads a decision as the API writes it. Throws UPSTREAM_INVALID for anything else. */

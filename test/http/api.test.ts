@@ -66,6 +66,31 @@ describe('the API', () => {
     ).toMatchObject({ status: 404, code: 'MANIFEST_UNKNOWN' });
   });
 
+  it('tells who may push the size of what is shown to nobody yet, and not its content', async () => {
+    const gate = await attacked({ policy: 'push: allow', access: ACCESS });
+    const unsigned = contentImage('unsigned\n');
+    await pushImage(gate.url, 'team/app', unsigned, '1', as('ci'));
+    const size = (who: string, more: object = {}): Promise<Called> =>
+      ask(
+        gate,
+        '/api/v1/decisions',
+        { image: `${gate.host}/team/app:1`, size: true, ...more },
+        as(who),
+      );
+    const told = await size('ci');
+    expect(json(told)).toMatchObject({ decision: 'deny', size: unsigned.manifest.length });
+    expect(told.text).not.toContain('layers');
+    expect(await size('dev')).toMatchObject({ status: 403, code: 'DENIED' });
+    expect(await size('boss')).toMatchObject({ status: 403, code: 'DENIED' });
+    expect(await size('ci', { size: 'yes' })).toMatchObject({ status: 400 });
+    expect(await size('ci', { record: false })).toMatchObject({ status: 400 });
+    const gone = await size('ci', { image: `${gate.host}/team/app@sha256:${'0'.repeat(64)}` });
+    expect(json(gone)).toMatchObject({ decision: 'deny', size: null });
+    // Who only reads is refused the image as before.
+    const read = await gate.call('GET', '/v2/team/app/manifests/1', { headers: as('dev') });
+    expect(read.status).toBe(403);
+  });
+
   it('reads strict JSON with the members it knows, and says what is wrong', async () => {
     const gate = await attacked();
     const image = `${gate.host}/team/app:1`;

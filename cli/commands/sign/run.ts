@@ -8,6 +8,7 @@ import type { FormatName } from '../../../src/trust/format.ts';
 import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { askSize } from '../../api/decisions.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import type { Output } from '../../output.ts';
@@ -79,7 +80,7 @@ export async function runSign(
     const done: SignedReference[] = [];
     for (const target of targets) {
       const { image, digest } = target;
-      const formats = formatsOf(flags, signer, () => trustOf(image.host), output);
+      const formats = formatsOf(flags, signer, target, () => trustOf(image.host), output);
       const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
       const signed = await signTarget(signing, flags.recursive, flags.format !== undefined, output);
       const name = formatReference({ ...image, digest });
@@ -100,6 +101,7 @@ export async function runSign(
 function formatsOf(
   { format }: SignFlags,
   signer: NamedSigner,
+  { client }: Target,
   trust: () => TrustSession,
   output: Output,
 ): readonly ImageSigner[] {
@@ -110,6 +112,7 @@ function formatsOf(
         signer,
         required: format !== undefined,
         passedOver: (line) => output.note(line),
+        hiddenSize: async ({ repository, digest }) => askSize(client, { repository, digest }),
       })
     : null;
   return imageSigners(names, dct);

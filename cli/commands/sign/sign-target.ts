@@ -1,6 +1,5 @@
-import { codeOf, CountersignError } from '../../../src/lib/errors.ts';
-import { shortDigest } from '../../../src/oci/digest.ts';
-import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { codeOf, messageOf } from '../../../src/lib/errors.ts';
+import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Output } from '../../output.ts';
 
@@ -20,21 +19,27 @@ export async function signTarget(
   } catch (error) {
     if (codeOf(error) !== 'FORBIDDEN' || !recursive) throw error;
   }
-  // A tag's entry names the length of what could not be read either.
-  const formats = signing.formats.filter(({ onlyImage }) => onlyImage !== true);
-  const unwritten = signing.formats.filter(({ onlyImage }) => onlyImage === true);
-  if (formats.length === 0) throw hidden(signing, unwritten);
-  const itself = await signImage({ ...signing, formats, recursive: false });
+  // What needs to read nothing first: by it the image may become readable.
+  const itself: SignedImage[] = [];
+  let unwritten: unknown = null;
+  for (const format of signing.formats.toSorted(byReading)) {
+    try {
+      itself.push(...(await signImage({ ...signing, formats: [format], recursive: false })));
+    } catch (error) {
+      if (codeOf(error) !== 'FORBIDDEN' || format.onlyImage !== true) throw error;
+      unwritten = error;
+    }
+  }
+  if (itself.length === 0 && unwritten !== null) throw unwritten;
   try {
     const all = await signImage({ ...signing, recursive: true, renew: false });
-    const written = new Set(itself.filter((one) => one.written).map((one) => one.digest));
-    return all.map((one) => ({ ...one, written: one.written || written.has(one.digest) }));
+    const written = new Set(itself.filter((one) => one.written).map(nameOf));
+    return all.map((one) => ({ ...one, written: one.written || written.has(nameOf(one)) }));
   } catch (error) {
     if (codeOf(error) !== 'FORBIDDEN') throw error;
-    if (unwritten.length > 0) {
-      const missing = hidden(signing, unwritten);
-      if (required) throw missing;
-      output.warn(missing.message);
+    if (unwritten !== null) {
+      if (required) throw unwritten;
+      output.warn(messageOf(unwritten));
     }
     output.warn(
       `${signing.subject.digest} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
@@ -43,13 +48,8 @@ export async function signTarget(
   }
 }
 
-function hidden(
-  { subject }: ImageSigning,
-  formats: readonly { readonly name: string }[],
-): CountersignError {
-  const names = formats.map(({ name }) => name).join(', ');
-  return new CountersignError(
-    'FORBIDDEN',
-    `not signed in ${names}: ${shortDigest(subject.digest)} cannot be read before it is trusted, and its size is signed too; push it again where pushes are held, or sign it in another format that its policy takes first`,
-  );
-}
+/** A tag's entry names the size of what is signed. */
+const byReading = (a: ImageSigner, b: ImageSigner): number =>
+  Number(a.onlyImage ?? false) - Number(b.onlyImage ?? false);
+
+const nameOf = ({ digest, format }: SignedImage): string => `${digest} ${format}`;

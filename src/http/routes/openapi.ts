@@ -92,6 +92,12 @@ export const OPENAPI = {
             description:
               'with "record": false, answers of one name may share evidence for 10 minutes',
           },
+          size: {
+            type: 'boolean',
+            default: false,
+            description:
+              'true, for who may push: tells the size of the manifest, which is signed too',
+          },
         }),
         responses: {
           '200': json('the decision', {
@@ -113,6 +119,11 @@ export const OPENAPI = {
               },
             },
             record: { type: ['integer', 'null'] },
+            size: {
+              type: ['integer', 'null'],
+              description:
+                'with "size": true: bytes of the manifest, null where the registry lacks it',
+            },
             contains: {
               type: 'integer',
               description:

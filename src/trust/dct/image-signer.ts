@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../lib/errors.ts';
 import { codeOf, CountersignError, messageOf } from '../../lib/errors.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { splitRepository } from '../../oci/reference.ts';
-import type { SignRequest } from '../format.ts';
+import type { EvidenceSink, SignRequest } from '../format.ts';
 import type { ImageSigner } from '../sign.ts';
 import { signTag } from './sign-tag.ts';
 import type { TrustSession } from './session.ts';
@@ -15,6 +15,11 @@ export interface DctSigning {
   readonly signer: NamedSigner;
   /** True where the person asked for this format; else it is passed over, with a note, where it cannot be. */
   readonly required: boolean;
+  /**
+   * Tells the size of a manifest that the registry does not show before it is trusted; `null` where
+   * nobody does. Throws what asking throws.
+   */
+  readonly hiddenSize?: (request: SignRequest) => Promise<number | null>;
   /** Told where the format is passed over for want of a service or a tag; the session's `note` tells the rest. */
   readonly passedOver: (line: string) => void;
 }
@@ -37,7 +42,13 @@ const RETIRED =
  * Signs an image's tag in its repository's Notary v1 trust data. A digest without a tag has no place
  * there, nor has what an index contains.
  */
-export function dctImageSigner({ session, signer, required, passedOver }: DctSigning): ImageSigner {
+export function dctImageSigner({
+  session,
+  signer,
+  required,
+  passedOver,
+  hiddenSize = () => Promise.resolve(null),
+}: DctSigning): ImageSigner {
   return {
     name: 'dct',
     onlyImage: true,
@@ -50,14 +61,7 @@ export function dctImageSigner({ session, signer, required, passedOver }: DctSig
         passedOver(`not signed in dct: ${unfit}`);
         return null;
       }
-      const manifest = await sink.manifest(digest);
-      if (manifest === null) {
-        throw new CountersignError(
-          'MANIFEST_UNKNOWN',
-          `the registry has no manifest ${shortDigest(digest)}; push it first`,
-        );
-      }
-      const { length } = manifest.bytes;
+      const length = await sizeOf(request, sink, hiddenSize);
       const pinned = (await session.cache.read(gun, 'root')) !== null;
       try {
         const written = await signTag(session, { gun, tag, digest, length, signer, renew });
@@ -75,6 +79,35 @@ export function dctImageSigner({ session, signer, required, passedOver }: DctSig
       }
     },
   };
+}
+
+/**
+ * The size of what is signed, which stands beside the digest in the map. Throws MANIFEST_UNKNOWN where the
+ * registry lacks the manifest, FORBIDDEN where it does not show it and nobody tells.
+ */
+async function sizeOf(
+  request: SignRequest,
+  sink: EvidenceSink,
+  hiddenSize: (request: SignRequest) => Promise<number | null>,
+): Promise<number> {
+  const short = shortDigest(request.digest);
+  try {
+    const manifest = await sink.manifest(request.digest);
+    if (manifest !== null) return manifest.bytes.length;
+  } catch (error) {
+    if (codeOf(error) !== 'FORBIDDEN') throw error;
+    const told = await hiddenSize(request);
+    if (told !== null) return told;
+    throw new CountersignError(
+      'FORBIDDEN',
+      `not signed in dct: ${short} cannot be read before it is trusted, and its size is signed too; push it again where pushes are held, or sign it in another format that its policy takes first`,
+      { cause: error },
+    );
+  }
+  throw new CountersignError(
+    'MANIFEST_UNKNOWN',
+    `the registry has no manifest ${short}; push it first`,
+  );
 }
 
 /** Docker Hub's own trust server. */

@@ -74,15 +74,45 @@ describe('countersign sign in dct', () => {
     ]);
   });
 
-  it('what cannot be read before it is trusted is not called signed where nothing was', async () => {
-    const made = image('by digest only');
-    await pushImage(holding.service.url, 'team/hidden', made, made.digest);
-    const name = `${at('team/hidden:1')}@${made.digest}`;
-    const done = await holding.cli('sign', name, ...key, '--format', 'dct');
-    expect(done).toMatchObject({ code: 1, stdout: '' });
-    expect(done.stderr).toContain('not signed in dct');
-    const both = await holding.cli('sign', name, ...key);
-    expect(both).toMatchObject({ code: 0, stderr: expect.stringContaining('signed (') });
+  it.each([
+    { how: 'dct alone', format: ['--format', 'dct'] },
+    { how: 'both formats', format: [] },
+  ])(
+    'what is shown to nobody before it is trusted is signed with its true size, and only then shown: $how',
+    async ({ format }) => {
+      const path = `team/hidden-${format.length}`;
+      const made = image(path);
+      await pushImage(holding.service.url, path, made, made.digest);
+      expect(await status(path, made.digest)).toBe(403);
+      const name = `${at(`${path}:1`)}@${made.digest}`;
+      const done = await holding.json('sign', name, ...key, ...format);
+      const written = { digest: made.digest, written: true };
+      const signed = format.length === 0 ? ['cosign', 'dct'] : ['dct'];
+      expect(done).toMatchObject({
+        code: 0,
+        data: { images: [{ signed: signed.map((each) => ({ ...written, format: each })) }] },
+      });
+      expect(await targets(path, 'targets/release-bot')).toMatchObject({
+        1: { length: made.manifest.length },
+      });
+      expect(await status(path, made.digest)).toBe(200);
+    },
+  );
+
+  it('of a hidden index what it contains is signed once that can be read', async () => {
+    const index = buildIndex([image('hidden amd64'), image('hidden arm64')]);
+    await pushImage(holding.service.url, 'team/hidden-index', index, index.digest);
+    const name = `${at('team/hidden-index:1')}@${index.digest}`;
+    const { data } = await holding.json('sign', name, ...key);
+    const { signed } = (data as { images: { signed: { format: string }[] }[] }).images[0] ?? {
+      signed: [],
+    };
+    expect(signed.map(({ format }) => format).toSorted()).toEqual([
+      'cosign',
+      'cosign',
+      'cosign',
+      'dct',
+    ]);
   });
 
   it('a digest without a tag is signed in cosign alone, and the reason is said', async () => {

@@ -112,4 +112,24 @@ describe('dct beside the other formats', () => {
     expect(await sign(session, 'docker.io')).toBeNull();
     expect(session.notes).toEqual([expect.stringContaining('DOCKER_CONTENT_TRUST_SERVER')]);
   });
+
+  it('nothing is published where nobody tells the size of what cannot be read', async () => {
+    const { host } = await registry(404);
+    const session = machine(host, own);
+    const signer = await storedSigner(session, 'alice');
+    const hidden = {
+      manifest: () => Promise.reject(new CountersignError('FORBIDDEN', 'not signed')),
+    } as unknown as EvidenceSink;
+    const request = {
+      repository: `${host}/team/app` as Repository,
+      digest,
+      tag: '1',
+      annotations: {},
+    };
+    const signing = { session, signer, required: true, passedOver: session.note };
+    await expect(dctImageSigner(signing).sign(request, signer, hidden)).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('its size is signed too') as string,
+    });
+  });
 });
