@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { unwrap } from '../../src/lib/result.ts';
 import { buildTargets } from '../../src/tuf/build-files.ts';
@@ -7,7 +8,7 @@ import { inRole, lookUpByRoles, lookUpTag } from '../../src/tuf/lookup.ts';
 import type { Root } from '../../src/tuf/root.ts';
 import { verifyRoot } from '../../src/tuf/root-trust.ts';
 import type { TrustedTargets } from '../../src/tuf/targets-tree.ts';
-import { verifyTargets } from '../../src/tuf/targets-tree.ts';
+import { mayName, verifyTargets } from '../../src/tuf/targets-tree.ts';
 import type { MadeRepository } from '../support/tuf.ts';
 import { GUN, NOW, makeRepository, roleOf, tag } from '../support/tuf.ts';
 
@@ -187,5 +188,27 @@ describe('a tree that somebody made large', () => {
     expect(lookUpTag(tree, 'elsewhere1')).toEqual({ kind: 'absent' });
     // Once for each tag that is found, and once for each role of each walk.
     expect(counted.looks).toBeLessThan(2 * (1000 + below.length));
+  });
+
+  it('T-26: a tag is a role’s where it begins with one of its paths, whatever paths there are', () => {
+    const text = fc.string({
+      unit: fc.constantFrom('a', 'b', 'é', '\u{1f600}', '\uff5e'),
+      maxLength: 4,
+    });
+    fc.assert(
+      fc.property(fc.array(text, { maxLength: 8 }), text, (paths, name) => {
+        expect(mayName({ paths }, name)).toBe(paths.some((path) => name.startsWith(path)));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('T-60: paths of a thousand lengths, each as long as a file has room for, stop nobody', () => {
+    const long = (length: number, end: string): string => `${'a'.repeat(length)}${end}`;
+    const paths = Array.from({ length: 1000 }, (_, n) => long(15_000 + n, 'b'));
+    // As many as the test would not live to see the end of, were each length tried for each.
+    const handedOn = Array.from({ length: 5000 }, (_, n) => long(16_300, `c${n}`));
+    expect(handedOn.filter((path) => mayName({ paths }, path))).toEqual([]);
+    expect(mayName({ paths }, long(15_500, 'bc'))).toBe(true);
   });
 });
