@@ -28,7 +28,7 @@ export function reportOf(
     outcome,
     reason: null,
     files: files.length,
-    changes: lines.length,
+    changes: lines?.count ?? 0,
     tags: new Set(tags).size,
     signers: delegations
       .filter(({ name }) => name !== RELEASES)

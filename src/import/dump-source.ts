@@ -5,13 +5,7 @@ import { createGunzip } from 'node:zlib';
 import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { DumpContent } from './dump-content.ts';
-import type {
-  NotarySource,
-  SourceChange,
-  SourceFile,
-  SourceKey,
-  SourceRepository,
-} from './source.ts';
+import type { NotarySource, SourceChange, SourceKey, SourceRepository } from './source.ts';
 import { Spool } from './spool.ts';
 import { dumpRows } from './sql/dump.ts';
 
@@ -21,15 +15,17 @@ const TABLES = new Set(['tuf_files', 'private_keys', 'changefeed']);
 /**
  * Reads dumps of a server's and a signer's database, in one file or several, from front to back.
  * Throws IMPORT_UNREADABLE with file and line where one cannot be read as a dump; a row that is wrong by
- * itself is its repository's problem. `progress` hears how many rows were read.
+ * itself is its repository's problem. Keeps the `repositories` that are named, or all where none is.
+ * `progress` hears how many rows were read.
  */
 export async function openDumps(
   paths: readonly string[],
+  repositories: readonly string[],
   progress: (rows: number) => void,
 ): Promise<NotarySource> {
   const spool = await Spool.open();
   try {
-    const kept = new DumpContent(spool);
+    const kept = new DumpContent(spool, repositories);
     const tables = new Set<string>();
     let rows = 0;
     for (const path of paths) {
@@ -38,7 +34,7 @@ export async function openDumps(
         if (rows > LIMITS.importRows) {
           throw new CountersignError(
             'IMPORT_UNREADABLE',
-            `expected at most ${LIMITS.importRows} rows, found more in ${path}`,
+            `expected at most ${LIMITS.importRows} rows in one import, found more in ${path}; make a dump of some of the repositories, and then of others`,
           );
         }
         tables.add(row.table);
@@ -53,7 +49,7 @@ export async function openDumps(
         `expected rows of tuf_files, the table of notary-server, in ${paths.join(', ')}; found none`,
       );
     }
-    return new DumpSource(paths.join(', '), kept, tables.has('private_keys'));
+    return new DumpSource(paths.join(', '), kept, spool, tables.has('private_keys'));
   } catch (error) {
     await spool.close();
     throw error;
@@ -64,41 +60,38 @@ class DumpSource implements NotarySource {
   readonly name: string;
   readonly hasKeys: boolean;
   readonly #rows: DumpContent;
+  readonly #spool: Spool;
 
-  constructor(name: string, rows: DumpContent, hasKeys: boolean) {
+  constructor(name: string, rows: DumpContent, spool: Spool, hasKeys: boolean) {
     this.name = name;
     this.hasKeys = hasKeys;
     this.#rows = rows;
+    this.#spool = spool;
+  }
+
+  bytes(): Promise<number> {
+    return Promise.resolve(this.#spool.length);
   }
 
   guns(): Promise<readonly string[]> {
-    return Promise.resolve([...this.#rows.byGun.keys()].toSorted());
+    return Promise.resolve(this.#rows.guns());
   }
 
   async repository(gun: string): Promise<SourceRepository> {
-    const kept = this.#rows.byGun.get(gun);
-    if (kept === undefined) return { files: [], problem: null };
-    const files: SourceFile[] = [];
-    for (const { role, version, sha256, ...part } of kept.files) {
-      files.push({ role, version, sha256, bytes: await this.#rows.spool.read(part) });
-    }
-    return { files, problem: kept.problem };
+    const problem = this.#rows.problemOf(gun);
+    return { files: problem === null ? await this.#rows.files(gun) : [], problem };
   }
 
   keys(gun: string, ids: readonly string[]): Promise<readonly SourceKey[]> {
-    const { keys } = this.#rows;
-    return Promise.resolve(
-      [...keys.values()].filter((key) => key.gun === gun || ids.includes(key.id)),
-    );
+    return this.#rows.keys(gun, ids);
   }
 
-  changes(gun: string): Promise<readonly SourceChange[]> {
-    const changes = this.#rows.byGun.get(gun)?.changes ?? [];
-    return Promise.resolve(changes.toSorted((a, b) => a.id - b.id));
+  changes(gun: string): AsyncIterable<SourceChange> {
+    return this.#rows.changes(gun);
   }
 
   close(): Promise<void> {
-    return this.#rows.spool.close();
+    return this.#spool.close();
   }
 }
 

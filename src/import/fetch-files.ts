@@ -6,10 +6,8 @@ import type { FileMeta } from '../tuf/file-meta.ts';
 import type { ListingRole } from '../tuf/listing.ts';
 import { parseListing } from '../tuf/listing.ts';
 import { isVersion } from '../tuf/signed-fields.ts';
+import { RepositorySize } from './import-bounds.ts';
 import type { SourceFile } from './source.ts';
-
-/** What is fetched of one repository, in bytes. */
-const MOST_BYTES = 256 * 1024 * 1024;
 
 /** What the server has of a repository does not hang together; nothing is said of other repositories. */
 export class Incomplete extends Error {}
@@ -19,7 +17,7 @@ export class FetchedFiles {
   readonly files: SourceFile[] = [];
   readonly #server: TrustServer;
   readonly #repository: Repository;
-  #bytes = 0;
+  readonly #size = new RepositorySize();
 
   /** Nothing is asked yet. */
   constructor(server: TrustServer, repository: Repository) {
@@ -68,10 +66,8 @@ export class FetchedFiles {
       Math.min(most, LIMITS.trustMetadataBytes),
     );
     if (bytes === null) return false;
-    this.#bytes += bytes.length;
-    if (this.#bytes > MOST_BYTES) {
-      throw new Incomplete(`expected at most ${MOST_BYTES} bytes of ${this.#repository}`);
-    }
+    const tooLarge = this.#size.add(bytes.length);
+    if (tooLarge !== null) throw new Incomplete(tooLarge);
     const envelope = parseEnvelope(bytes);
     const version = envelope.ok ? envelope.value.signed['version'] : undefined;
     if (!isVersion(version)) throw new Incomplete(`${name}.json: expected metadata with a version`);

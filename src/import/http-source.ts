@@ -6,6 +6,7 @@ import { parseRepository, splitRepository } from '../oci/reference.ts';
 import type { TrustServer } from '../trust/dct/client.ts';
 import { readChanges } from './changefeed-page.ts';
 import { FetchedFiles, Incomplete } from './fetch-files.ts';
+import { tooManyRepositories } from './import-bounds.ts';
 import type { NotarySource, SourceChange, SourceRepository } from './source.ts';
 
 /** Opens a client for the repositories of a registry host: the login there is the one that counts. */
@@ -45,6 +46,7 @@ async function gunsOf(server: TrustServer): Promise<readonly string[]> {
   for await (const { gun, category } of changesOf(server, null)) {
     if (category === 'deletion') guns.delete(gun);
     else guns.add(gun);
+    if (guns.size > LIMITS.importRepositories) throw tooManyRepositories();
   }
   return [...guns].toSorted();
 }
@@ -97,6 +99,10 @@ class HttpSource implements NotarySource {
     this.#close = close;
   }
 
+  bytes(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   guns(): Promise<readonly string[]> {
     return Promise.resolve(this.#guns);
   }
@@ -119,12 +125,9 @@ class HttpSource implements NotarySource {
     return Promise.resolve([]);
   }
 
-  async changes(gun: string): Promise<readonly SourceChange[]> {
+  changes(gun: string): AsyncIterable<SourceChange> {
     const repository = unwrap(parseRepository(gun));
-    const server = this.#serverOf(splitRepository(repository).host);
-    const changes: SourceChange[] = [];
-    for await (const change of changesOf(server, repository)) changes.push(change);
-    return changes;
+    return changesOf(this.#serverOf(splitRepository(repository).host), repository);
   }
 
   close(): Promise<void> {

@@ -1,4 +1,3 @@
-import { Feed } from './feed.ts';
 import type { ImportReport, RepositoryReport } from './report.ts';
 import { nothingStored } from './report.ts';
 import type { NotarySource } from './source.ts';
@@ -19,11 +18,10 @@ export async function importAll(
   const there = await source.guns();
   const guns = named.length > 0 ? [...new Set(named)] : there;
   const known = new Set(there);
-  const feed = await Feed.read(target.reads);
   const repositories: RepositoryReport[] = [];
   for (const gun of guns) {
     const report = known.has(gun)
-      ? await takeOver(source, target, feed, gun)
+      ? await takeOver(source, target, gun)
       : nothingStored(gun, 'refused', `${source.name} has no such repository`);
     repositories.push(report);
     progress(report, repositories.length, guns.length);

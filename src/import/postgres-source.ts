@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { CountersignError, messageOf } from '../lib/errors.ts';
+import { LIMITS } from '../lib/limits.ts';
+import { SIZE_SQL, sizeProblem, tooManyRepositories } from './import-bounds.ts';
 import type { Columns } from './rows.ts';
 import { readChangeRow, readFileRow, readKeyRow } from './rows.ts';
 import type {
@@ -15,25 +17,36 @@ type Row = Readonly<Record<string, unknown>>;
 // Times as text: pg would read what the database calls "without time zone" in this machine's own.
 const FILES = `SELECT gun, role, version, data, sha256, deleted_at::text AS deleted_at
   FROM tuf_files WHERE gun = $1 ORDER BY id`;
-const GUNS = 'SELECT DISTINCT gun FROM tuf_files';
-const FEED_GUNS = 'SELECT DISTINCT gun FROM changefeed';
+const SIZE = `SELECT ${SIZE_SQL} AS bytes FROM tuf_files WHERE gun = $1`;
+// Nothing is named by an empty list; one row more than there may be.
+const NAMED = '(cardinality($1::text[]) = 0 OR gun = ANY($1))';
+const MOST = `LIMIT ${LIMITS.importRepositories + 1}`;
+const ALL_SIZE = `SELECT ${SIZE_SQL} AS bytes FROM tuf_files WHERE ${NAMED}`;
+const GUNS = `SELECT DISTINCT gun FROM tuf_files WHERE ${NAMED} ${MOST}`;
+const FEED_GUNS = `SELECT DISTINCT gun FROM changefeed WHERE ${NAMED} ${MOST}`;
+const PAGE = 10_000;
 const CHANGES = `SELECT id, gun, version, sha256, category, created_at::text AS created_at
-  FROM changefeed WHERE gun = $1 ORDER BY id`;
+  FROM changefeed WHERE gun = $1 AND id > $2 ORDER BY id LIMIT ${PAGE}`;
 const KEYS = `SELECT gun, role, key_id, algorithm, keywrap_alg, encryption_alg, passphrase_alias, public,
   private, created_at::text AS created_at, last_used::text AS last_used, deleted_at::text AS deleted_at
   FROM private_keys WHERE gun = $1 OR key_id = ANY($2) ORDER BY id`;
 const HAS_FEED = "SELECT to_regclass('changefeed') IS NOT NULL AS there";
 
 /**
- * Reads the databases of a running or stopped notary-server and notary-signer; nothing is written to
- * them, and all of it is one state of each. Throws IMPORT_UNREADABLE where they cannot be read.
+ * Reads the databases of a running or stopped notary-server and notary-signer, of all repositories or
+ * those that are named; nothing is written to them, and all of it is one state of each. Throws
+ * IMPORT_UNREADABLE where they cannot be read.
  */
-export async function openPostgres(server: string, signer: string | null): Promise<NotarySource> {
+export async function openPostgres(
+  server: string,
+  signer: string | null,
+  repositories: readonly string[],
+): Promise<NotarySource> {
   const database = await connect(server);
   try {
     const keys = signer === null ? null : await connect(signer);
     const hasFeed = (await database.rows(HAS_FEED))[0]?.['there'] === true;
-    return new PostgresSource(database, keys, hasFeed);
+    return new PostgresSource({ database, keys, hasFeed, repositories });
   } catch (error) {
     await database.close();
     throw error;
@@ -46,23 +59,42 @@ class PostgresSource implements NotarySource {
   readonly #server: Database;
   readonly #signer: Database | null;
   readonly #hasFeed: boolean;
+  readonly #named: readonly string[];
 
-  constructor(server: Database, signer: Database | null, hasFeed: boolean) {
-    this.name = server.name;
-    this.hasKeys = signer !== null;
-    this.#server = server;
-    this.#signer = signer;
-    this.#hasFeed = hasFeed;
+  constructor(given: {
+    readonly database: Database;
+    readonly keys: Database | null;
+    readonly hasFeed: boolean;
+    readonly repositories: readonly string[];
+  }) {
+    this.name = given.database.name;
+    this.hasKeys = given.keys !== null;
+    this.#server = given.database;
+    this.#signer = given.keys;
+    this.#hasFeed = given.hasFeed;
+    this.#named = given.repositories;
+  }
+
+  async bytes(): Promise<number> {
+    const [size] = await this.#server.rows(ALL_SIZE, [this.#named]);
+    return Number(size?.['bytes'] ?? 0);
   }
 
   async guns(): Promise<readonly string[]> {
-    const rows = await this.#server.rows(GUNS);
+    const guns = new Set<string>();
     // A repository that was deleted is only in the feed.
-    if (this.#hasFeed) rows.push(...(await this.#server.rows(FEED_GUNS)));
-    return [...new Set(rows.map((row) => columnsOf(row).text('gun') ?? ''))].toSorted();
+    for (const query of this.#hasFeed ? [GUNS, FEED_GUNS] : [GUNS]) {
+      const rows = await this.#server.rows(query, [this.#named]);
+      for (const row of rows) guns.add(columnsOf(row).text('gun') ?? '');
+    }
+    if (guns.size > LIMITS.importRepositories) throw tooManyRepositories();
+    return [...guns].toSorted();
   }
 
   async repository(gun: string): Promise<SourceRepository> {
+    const [size] = await this.#server.rows(SIZE, [gun]);
+    const tooLarge = sizeProblem(Number(size?.['bytes'] ?? 0));
+    if (tooLarge !== null) return { files: [], problem: tooLarge };
     const files: SourceFile[] = [];
     for (const row of await this.#server.rows(FILES, [gun])) {
       const { row: read } = readFileRow(columnsOf(row));
@@ -83,15 +115,21 @@ class PostgresSource implements NotarySource {
     });
   }
 
-  async changes(gun: string): Promise<readonly SourceChange[]> {
-    if (!this.#hasFeed) return [];
-    return (await this.#server.rows(CHANGES, [gun])).flatMap((row) => {
-      const { row: read } = readChangeRow(columnsOf(row));
-      if (!read.ok) {
-        throw new CountersignError('IMPORT_UNREADABLE', `changefeed: ${read.refusal.message}`);
+  async *changes(gun: string): AsyncGenerator<SourceChange, void, undefined> {
+    let after = 0;
+    for (let more = this.#hasFeed; more;) {
+      const rows = await this.#server.rows(CHANGES, [gun, after]);
+      for (const row of rows) {
+        const { row: read } = readChangeRow(columnsOf(row));
+        if (!read.ok) {
+          throw new CountersignError('IMPORT_UNREADABLE', `changefeed: ${read.refusal.message}`);
+        }
+        if (read.value === null) continue;
+        yield read.value;
+        after = read.value.id;
       }
-      return read.value ?? [];
-    });
+      more = rows.length === PAGE;
+    }
   }
 
   async close(): Promise<void> {

@@ -51,12 +51,14 @@ export interface NotarySource {
   readonly name: string;
   /** True where it hands out the server's keys, sealed; false where only owners can give us new ones. */
   readonly hasKeys: boolean;
+  /** What all its files take, in bytes, before any is read; `null` where that cannot be asked. */
+  bytes(): Promise<number | null>;
   /** Every GUN, in order of name. */
   guns(): Promise<readonly string[]>;
   repository(gun: string): Promise<SourceRepository>;
   /** The keys that were made for the repository, and those with these ids. */
   keys(gun: string, ids: readonly string[]): Promise<readonly SourceKey[]>;
-  /** The changefeed of a repository, by id; empty where the source has none. */
-  changes(gun: string): Promise<readonly SourceChange[]>;
+  /** The changefeed of a repository, line by line, may be asked for again; nothing where the source has none. */
+  changes(gun: string): AsyncIterable<SourceChange>;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { trustImported } from '../log/import-event.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Write } from '../store/store.ts';
 import type { ServerKey, TrustChange } from '../store/trust-data.ts';
+import type { MissingLines } from './feed.ts';
 import { adoptionOf } from '../notary/adopt.ts';
 import { statementsOf } from '../notary/statement.ts';
 import { sealServerKey } from '../notary/server-keys.ts';
@@ -15,12 +16,17 @@ export interface Taken {
   readonly checked: CheckedRepository;
   readonly files: CheckedRepository['files'];
   readonly keys: readonly OpenedKey[];
-  readonly lines: readonly TrustChange[];
+  /** `null`: they cannot keep their ids. */
+  readonly lines: MissingLines | null;
   /** True where the feed goes on under its own ids. */
   readonly kept: boolean;
 }
 
-/** Stores it, all of it in one commit; with `--dry-run` nothing. Throws as the store does. */
+/**
+ * Stores it, all of it in one commit; with `--dry-run` nothing. Only of a feed that is too long for one
+ * commit the older lines go before: a line more says nothing of what is here, and an import that was cut
+ * off between goes on with the next one. Throws as the store does.
+ */
 export async function storeRepository(
   { writes, now }: ImportTarget,
   source: string,
@@ -52,6 +58,11 @@ export async function storeRepository(
     list.push({ kind: 'trust-statements', repository, statements, imported: true });
   }
   for (const key of sealed) list.push({ kind: 'server-key', key });
-  if (lines.length > 0) list.push({ kind: 'trust-changes', changes: lines });
+  let newest: readonly TrustChange[] = [];
+  for await (const batch of lines?.batches() ?? []) {
+    if (newest.length > 0) await writes.store.commit([{ kind: 'trust-changes', changes: newest }]);
+    newest = batch;
+  }
+  if (newest.length > 0) list.push({ kind: 'trust-changes', changes: newest });
   await writes.store.commit(list);
 }

@@ -1,13 +1,13 @@
 import { unwrap } from '../lib/result.ts';
 import type { Repository } from '../oci/reference.ts';
-import type { TrustChange } from '../store/trust-data.ts';
 import type { Root } from '../tuf/root.ts';
 import { readRoot } from '../tuf/root.ts';
 import type { SigningRole } from '../tuf/threshold.ts';
 import { acceptGun } from './accept-gun.ts';
 import { reportOf } from './describe.ts';
 import { remainingOf } from './existing.ts';
-import type { Feed } from './feed.ts';
+import type { MissingLines } from './feed.ts';
+import { missingLines } from './feed.ts';
 import { onlyListed, openKeys } from './open-keys.ts';
 import type { KeyPlace, RepositoryReport } from './report.ts';
 import { nothingStored } from './report.ts';
@@ -27,7 +27,6 @@ const FEED_NOTE =
 export async function takeOver(
   source: NotarySource,
   target: ImportTarget,
-  feed: Feed,
   gun: string,
 ): Promise<RepositoryReport> {
   const accepted = acceptGun(gun, target.registries);
@@ -35,8 +34,9 @@ export async function takeOver(
   const repository = accepted.value;
   const given = await source.repository(gun);
   if (given.problem !== null) return nothingStored(gun, 'refused', given.problem);
-  const lines = feed.missing(repository, await source.changes(gun));
-  if (given.files.length === 0) return onlyFeed(target, feed, repository, lines ?? []);
+  if (given.files.length === 0) {
+    return onlyFeed(target, repository, await missingLines(source, target.reads, repository));
+  }
 
   const checked = checkRepository(gun, given.files, target.now);
   if (!checked.ok) return nothingStored(gun, 'refused', checked.refusal.message);
@@ -52,19 +52,19 @@ export async function takeOver(
     : await rootHere(target.reads, repository);
   const { keys, notes } = known ? onlyListed(opened.value, newest) : opened.value;
 
+  const lines = await missingLines(source, target.reads, repository);
   // Without its lines the feed gets new ones for what is stored now.
-  const kept = lines !== null && (lines.length > 0 || files.length === 0);
+  const kept = lines !== null && (lines.count > 0 || files.length === 0);
   const taken: Taken = {
     repository,
     checked: checked.value,
     files,
     keys,
-    lines: lines ?? [],
+    lines,
     kept,
   };
-  if (files.length > 0 || keys.length > 0 || taken.lines.length > 0) {
+  if (files.length > 0 || keys.length > 0 || (lines?.count ?? 0) > 0) {
     await storeRepository(target, source.name, taken);
-    feed.add(taken.lines);
   }
   const changed = files.length > 0 || keys.length > 0;
   const outcome = known ? (changed ? 'updated' : 'unchanged') : 'imported';
@@ -86,23 +86,24 @@ async function rootHere(reads: ImportReads, repository: Repository): Promise<Roo
 /** A repository that was deleted on the other server: only its place in the feed is worth keeping. */
 async function onlyFeed(
   { reads, writes }: ImportTarget,
-  feed: Feed,
   repository: Repository,
-  lines: readonly TrustChange[],
+  lines: MissingLines | null,
 ): Promise<RepositoryReport> {
   if ((await reads.trustFiles(repository)).size > 0) {
     // Readers of our feed would drop what is here.
     return nothingStored(repository, 'skipped', 'it was deleted there, and is here');
   }
-  if (lines.length > 0) {
-    await writes?.store.commit([{ kind: 'trust-changes', changes: lines }]);
-    feed.add(lines);
+  const count = lines?.count ?? 0;
+  if (lines !== null && writes !== null) {
+    for await (const changes of lines.batches()) {
+      await writes.store.commit([{ kind: 'trust-changes', changes }]);
+    }
   }
   return {
     ...nothingStored(repository, 'skipped', ''),
-    outcome: lines.length > 0 ? 'imported' : 'unchanged',
+    outcome: count > 0 ? 'imported' : 'unchanged',
     reason: null,
-    changes: lines.length,
+    changes: count,
     notes: ['it was deleted there: only its lines of the changefeed are kept'],
   };
 }

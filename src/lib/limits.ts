@@ -52,6 +52,12 @@ export const LIMITS = {
   trustRepositoryBytes: 64 * 1024 * 1024,
   /** Rows of another trust server's database that one import reads. */
   importRows: 5_000_000,
+  /** Repositories of one import; each is a few kilobytes of its report. */
+  importRepositories: 100_000,
+  /** All versions of all files of one repository, in bytes: they are stored in one commit, from memory. */
+  importRepositoryBytes: 512 * 1024 * 1024,
+  /** What an import keeps of dumps in a temporary file, in bytes. */
+  importSpoolBytes: 64 * 1024 * 1024 * 1024,
   /** Largest public key or certificate file, in bytes. */
   keyFileBytes: 64 * 1024,
   /** Largest policy file, in bytes. */

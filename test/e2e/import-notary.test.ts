@@ -101,7 +101,7 @@ describeWithClients(
     /** Puts a timestamp into the database that ended yesterday, as in a repository that nobody asks for. */
     const letExpire = async (move: NotaryMove, gun: string): Promise<void> => {
       const { server, signer } = databases(move);
-      const source = await openPostgres(postgres.url(server), postgres.url(signer));
+      const source = await openPostgres(postgres.url(server), postgres.url(signer), []);
       const { files } = await source.repository(gun);
       const keys = await source.keys(gun, []);
       await source.close();

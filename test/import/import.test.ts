@@ -219,6 +219,48 @@ describe('importing a repository from a dump', () => {
     });
   });
 
+  it('takes a long feed in several commits, and one that was cut off between them goes on', async () => {
+    await withStore(async (store) => {
+      const [newest] = world.dumped.changes;
+      const changes = Array.from({ length: 10_500 }, (_, at) => ({
+        id: at + 100,
+        gun: GUN,
+        version: at + 2,
+        sha256: sha256Hex(Buffer.from(`timestamp ${at}`)),
+        category: 'update' as const,
+      }));
+      const dump = postgresDump({
+        ...world.dumped,
+        changes: [...(newest ? [newest] : []), ...changes],
+      });
+      const [first] = await store.trustChanges({ repository: null, limit: 1 });
+      expect(first).toBeUndefined();
+      // As kill -9 leaves it after the first commit.
+      const some = changes.slice(0, 3000).map(({ gun: _gun, ...change }) => ({
+        ...change,
+        repository: REPOSITORY,
+        time: Date.UTC(2026, 10, 20, 10),
+      }));
+      await store.commit([{ kind: 'trust-changes', changes: some }]);
+      const report = firstOf(await importDump(store, dump));
+      expect(report).toMatchObject({ outcome: 'imported', changes: 7501, notes: [] });
+      const again = firstOf(await importDump(store, dump));
+      expect(again).toMatchObject({ outcome: 'unchanged', changes: 0 });
+      const last = await store.trustChanges({ repository: null, limit: 1, before: null });
+      expect(last).toMatchObject([{ id: 10_599, version: 10_501 }]);
+    });
+  });
+
+  it('keeps only what is named of a dump, and what is wrong with others is nobody’s business', async () => {
+    await withStore(async (store) => {
+      const other = { gun: 'registry.example.com/other/app', role: 'bogus role', version: 1 };
+      const files = [...world.dumped.files, { ...other, bytes: Buffer.from('{}') }];
+      const dump = postgresDump({ ...world.dumped, files });
+      const { repositories } = await importDump(store, dump, { named: [GUN] });
+      expect(repositories).toMatchObject([{ gun: GUN, outcome: 'imported' }]);
+    });
+  });
+
   it('gives new ids where its own belong to other changes here, and says so', async () => {
     const two = 'registry.example.com/team/two';
     const taken = { kind: 'update' as const, version: 3, sha256: 'a'.repeat(64) };

@@ -127,7 +127,7 @@ export function importSuite(): ImportSuite {
     },
     importDump: async (store, content, asked = {}) => {
       const { named = [], dryRun = false, passphrase = SEALING.passphrase, now = NOW } = asked;
-      const source = await openDumps([written(content)], () => undefined);
+      const source = await openDumps([written(content)], named, () => undefined);
       const target: ImportTarget = {
         registries: [{ host: 'registry.example.com', aliases: ['alias.example.com'] }],
         passphrases: (alias) => (alias === SEALING.alias ? passphrase : null),

@@ -17,6 +17,7 @@ import type { Context } from '../../commands.ts';
 import { oneLine } from '../../display.ts';
 import { operator } from '../../operator.ts';
 import { printReport } from './print.ts';
+import { tellRoom } from './room.ts';
 import { signerPassphrases } from './passphrase-files.ts';
 import type { SourceFlags } from './source.ts';
 import { openSource } from './source.ts';
@@ -52,6 +53,7 @@ export async function runImport(
   try {
     const host = config.registries[0]?.host ?? '';
     source = await openSource(flags, { repositories, host, env, output });
+    if (store !== null) await tellRoom(output, config.data, (await source.bytes()) ?? 0);
     const writes = dryRun || store === null ? null : await writesTo(store, config);
     const now = systemClock();
     const reads = store ?? EMPTY;

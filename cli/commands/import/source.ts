@@ -12,6 +12,7 @@ import { trustServerAddress } from '../../../src/trust/dct/server-address.ts';
 import type { Output } from '../../output.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { registryTls } from '../../registry.ts';
+import { tellSpoolRoom } from './room.ts';
 
 /** Where a command is told that the trust data are. */
 export interface SourceFlags extends RegistryFlags {
@@ -42,10 +43,13 @@ export async function openSource(
   }
   if (serverDb !== undefined) {
     if (signerDb === undefined) given.output.warn(WITHOUT_KEYS);
-    return openPostgres(serverDb, signerDb ?? null);
+    return openPostgres(serverDb, signerDb ?? null, given.repositories);
   }
   if (from !== undefined) return openServer(from, flags, given);
-  const source = await openDumps(dump, (rows) => given.output.note(`read ${rows} rows`));
+  await tellSpoolRoom(given.output, dump);
+  const source = await openDumps(dump, given.repositories, (rows) =>
+    given.output.note(`read ${rows} rows`),
+  );
   if (!source.hasKeys) given.output.warn(WITHOUT_KEYS);
   return source;
 }
