@@ -1,8 +1,9 @@
 // What a terminal obeys instead of showing it, and what turns the direction of text: ESC and its single
-// characters (C1), all of C0 but tab and line feed, and invisible marks. Our own colours may pass.
+// characters (C1), all of C0 but tab and line feed, and invisible marks. Of colours those may pass that
+// our own text has (red, green and back): black on black, or white on white, would hide a line.
 const OBEYED =
   // oxlint-disable-next-line no-control-regex -- control characters are what is taken out
-  /\u001b(?!\[3[0-9]m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  /\u001b(?!\[3[129]m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /**
  * Text as a terminal may get it: names come from registries, trust servers, dumps and other people's
@@ -14,7 +15,7 @@ export function display(text: string): string {
 
 /** The same for a name in a line: what contains line feeds cannot add lines of its own. */
 export function oneLine(text: string): string {
-  return display(text).replaceAll(/\s*\n\s*/g, ' ');
+  return display(text.replaceAll('\u001b', '\ufffd')).replaceAll(/\s*\n\s*/g, ' ');
 }
 
 /** JSON text with what a terminal obeys escaped; it says the same. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { ErrorCode } from './errors.ts';
@@ -29,7 +30,8 @@ export async function readBoundedFile(
   code: ErrorCode,
 ): Promise<Result<FileContent>> {
   try {
-    await using file = await open(path, 'r');
+    // Without O_NONBLOCK the opening of a named pipe that nobody writes to never ends.
+    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = await file.stat();
     if (!stat.isFile()) return refuse(code, `expected a file at ${path}, found something else`);
     const buffer = Buffer.alloc(Math.min(stat.size, maxBytes) + 1);

@@ -12,7 +12,7 @@ import { suiteScope } from '../support/scope.ts';
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/;
 // oxlint-disable-next-line no-control-regex -- our own colours
-const COLOURS = /\u001b\[3[0-9]m/g;
+const COLOURS = /\u001b\[3[129]m/g;
 const EVIL = '\u001b]0;owned\u0007\u001b[2J\u009b1A1.0\n    good  sha256:00  alice';
 
 describe('what comes from outside cannot command a terminal', () => {
@@ -27,6 +27,9 @@ describe('what comes from outside cannot command a terminal', () => {
       }),
     );
     expect(display('\u001b[31mred\u001b[39m\tand\n')).toBe('\u001b[31mred\u001b[39m\tand\n');
+    // Black on black, and a mark that turns the direction.
+    expect(display('\u001b[30mhidden\u061c')).toBe('\ufffd[30mhidden\ufffd');
+    expect(oneLine('\u001b[31mred')).toBe('\ufffd[31mred');
     expect(displayJson(JSON.stringify('\u009b2J'))).toBe('"\\u009b2J"');
   });
 
@@ -58,5 +61,10 @@ describe('what comes from outside cannot command a terminal', () => {
     writeFileSync(join(folder, 'ci.sh'), line);
     const [found] = await examineProject(folder, '2026-11-22');
     expect(found?.found).toBe('DOCKER_CONTENT_TRUST_SERVER is …@trust.example.com');
+    const more =
+      'DOCKER_CONTENT_TRUST_SERVER=https://robot:hun@ter2@trust.example.com/?token=s3cret@x\n';
+    writeFileSync(join(folder, 'ci.sh'), more);
+    const [again] = await examineProject(folder, '2026-11-22');
+    expect(again?.found).toBe('DOCKER_CONTENT_TRUST_SERVER is …@trust.example.com/?…');
   });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   mkdtempSync,
   readdirSync,
@@ -44,6 +45,13 @@ describe('bounded files', () => {
       refusal: { message: expect.stringMatching(/expected a file|folder/) as string },
     });
     expect(device).toMatchObject({
+      refusal: { message: expect.stringMatching(/found something else/) as string },
+    });
+  });
+
+  it('T-63: does not wait at a named pipe that nobody writes to', async () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    expect(await readBoundedFile(at('pipe'), 5, 'CONFIG_INVALID')).toMatchObject({
       refusal: { message: expect.stringMatching(/found something else/) as string },
     });
   });

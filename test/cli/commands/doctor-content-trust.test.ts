@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -60,6 +61,19 @@ describe('content trust of a host', () => {
     for (const name of ['docker.sh:2', '.bashrc:1', 'config.fish:1', '10-docker.conf:1']) {
       expect(at(name)).toBeDefined();
     }
+  });
+
+  it('T-63: is not waited for where a file is a pipe that nobody writes to', async () => {
+    const root = folderOf({ 'etc/profile': 'export DOCKER_CONTENT_TRUST=1' });
+    execFileSync('mkfifo', [join(root, 'etc/environment')]);
+    const checks = await examineContentTrust({
+      root,
+      home: '/home/eve',
+      env: {},
+      docker: DOCKER_29,
+      today: TODAY,
+    });
+    expect(checks.map(({ subject }) => subject)).toEqual([join(root, 'etc/profile:1')]);
   });
 
   it('still does something with Docker 28, which is worth knowing before it is upgraded', async () => {
@@ -229,6 +243,9 @@ describe('what is read of a line', () => {
   it('T-63: a line of a megabyte is read once', () => {
     const line = `set ${' '.repeat(500_000)}${'DOCKER_CONTENT_TRUST x '.repeat(25_000)}`;
     expect(trustSettings(line)).toEqual([]);
+    // A value of its own line that never comes: this took ten minutes.
+    const blank = ' '.repeat(1_000_000);
+    expect(trustSettings(`- name: DOCKER_CONTENT_TRUST\n${blank}x`)).toEqual([]);
     const far = `${'x '.repeat(500)}ENV DOCKER_CONTENT_TRUST 1`;
     expect(trustSettings(far)).toEqual([]);
   });

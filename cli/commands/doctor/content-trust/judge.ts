@@ -121,8 +121,8 @@ function judgeUse(subject: string, text: string, newest: number | undefined): Ch
 /** Docker's own server ends; another one is worth knowing. */
 function judgeServer(subject: string, { value }: TrustSetting, today: string): Check {
   if (!/(?:^|\/\/|\.)notary\.docker\.io\b/.test(value)) {
-    // A login has no business there, and none in a report.
-    const shown = value.replace(/^[^@]*@/, '…@');
+    // A login or a token has no business there, and none in a report.
+    const shown = value.replace(/\?.*$/, '?…').replace(/^.*@/, '…@');
     return check('note', subject, `DOCKER_CONTENT_TRUST_SERVER is ${shown}`);
   }
   const when = today < HUB_ENDS ? `is shut down on ${HUB_ENDS}` : `was shut down on ${HUB_ENDS}`;

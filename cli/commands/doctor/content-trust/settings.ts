@@ -12,7 +12,8 @@ const SETTING =
 const SPACED = /(?:^\s*ENV\s+|\bset\s+-\S+\s+)$/i;
 const COMMENT = /^\s*(?:#|\/\/|;)/;
 const NAMED = /\bname:\s*["']?(DOCKER_CONTENT_TRUST(?:_SERVER)?)["']?\s*$/;
-const VALUE = /^\s*-?\s*value:\s*["']?([^\s"']+)/;
+// At most some blanks, with one way to match them: a line of a megabyte of them is somebody's trap.
+const VALUE = /^\s{0,200}(?:-\s{0,200})?value:\s*["']?([^\s"']+)/;
 
 /** As much of what stands before as the words take: a line of a megabyte is not read again for each match. */
 const before = (line: string, at: number): string =>
