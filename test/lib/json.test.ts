@@ -54,6 +54,44 @@ describe('strict JSON', () => {
     );
   });
 
+  it('reads every string that JSON.parse reads alike, and no other', () => {
+    const piece = fc.constantFrom(
+      'a',
+      '"',
+      '\\',
+      '\\"',
+      '\\u',
+      'd83d',
+      '\\ude00',
+      '\n',
+      '\\n',
+      '\0',
+      'é',
+      '\u{1f600}',
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
+        const text = `"${pieces.join('')}"`;
+        let value: unknown;
+        try {
+          value = JSON.parse(text);
+        } catch {
+          value = undefined;
+        }
+        const expected = typeof value === 'string' && value.isWellFormed();
+        expect(parse(text)).toMatchObject(expected ? { ok: true, value } : { ok: false });
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('T-61: a string of nothing but escape sequences is read as fast as any', () => {
+    // As many of them as the test would not live to see the end of, were each put together by itself.
+    const bytes = Buffer.from(`"${'\\"'.repeat(8_000_000)}"`);
+    for (let times = 0; times < 20; times++)
+      expect(parseJson(bytes, { maxBytes: bytes.length })).toMatchObject({ ok: true });
+  });
+
   it('T-12: cut short at any byte is refused', () => {
     const text = '{"a":[1,2,{"b":"x\\u00e9"}],"c":null,"d":true}';
     for (let end = 0; end < text.length; end++) expect(parse(text.slice(0, end)).ok).toBe(false);
