@@ -24,6 +24,24 @@ const LAYERS = [
   'app',
   'app.ts',
 ];
+// The same inside src/gate: upwards only, so that what a pull does is never bent by how pushes work.
+const GATE = [
+  'access',
+  'upstream',
+  'in-force',
+  'ports.ts',
+  'content',
+  'outcome.ts',
+  'authorise',
+  'verdict',
+  'gate.ts',
+  'hold',
+  'pull',
+  'push',
+  'remove',
+  'decisions',
+  'catalog',
+];
 const PURE = ['policy', 'merkle', 'tuf'];
 const PURE_EXCEPT = ['src/policy/load.ts', 'src/policy/watch.ts'];
 
@@ -71,6 +89,16 @@ describe('architecture', () => {
       if (!target.startsWith('src/')) return true;
       return LAYERS.indexOf(folderOf(target)) > LAYERS.indexOf(folderOf(i.file));
     });
+    expect(show(wrong)).toEqual([]);
+  });
+
+  it('imports inside the gate only point down its own layers', () => {
+    const layer = (file: string): number => GATE.indexOf(file.split('/')[2] as string);
+    const inGate = (file: string): boolean => file.startsWith('src/gate/');
+    expect(files.filter((file) => inGate(file) && layer(file) === -1)).toEqual([]);
+    const wrong = own.filter(
+      (i) => inGate(i.file) && inGate(targetOf(i)) && layer(targetOf(i)) > layer(i.file),
+    );
     expect(show(wrong)).toEqual([]);
   });
 

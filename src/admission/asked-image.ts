@@ -1,9 +1,9 @@
-import type { Caller } from '../gate/caller.ts';
+import type { Caller } from '../gate/access/caller.ts';
 import type { Refused } from '../gate/outcome.ts';
 import { refusedByFailure } from '../gate/outcome.ts';
 import type { GateRegistry } from '../gate/ports.ts';
-import type { Resolved } from '../gate/pull.ts';
-import { resolveTag } from '../gate/pull.ts';
+import type { Resolved } from '../gate/pull/pull.ts';
+import { resolveTag } from '../gate/pull/pull.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import { codeOf } from '../lib/errors.ts';
 import type { Repository } from '../oci/reference.ts';

@@ -1,5 +1,5 @@
-import { credentialKey } from '../gate/caller.ts';
-import type { Caller } from '../gate/caller.ts';
+import { credentialKey } from '../gate/access/caller.ts';
+import type { Caller } from '../gate/access/caller.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 

@@ -1,6 +1,6 @@
 import type { Refused } from '../gate/outcome.ts';
 import { refused, refusedBy, warningOf } from '../gate/outcome.ts';
-import type { Relayed } from '../gate/upstream.ts';
+import type { Relayed } from '../gate/upstream/upstream.ts';
 
 import type { Decision } from '../policy/decision.ts';
 import type { Governing } from '../policy/policy.ts';

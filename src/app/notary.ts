@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { PoliciesInForce } from '../gate/policies-in-force.ts';
+import type { PoliciesInForce } from '../gate/in-force/policies.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Clock } from '../lib/time.ts';
 import { createNotary } from '../notary/create-notary.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { PoliciesInForce } from '../gate/policies-in-force.ts';
+import { PoliciesInForce } from '../gate/in-force/policies.ts';
 import type { Metrics } from '../http/metrics.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Store } from '../store/store.ts';

@@ -1,4 +1,4 @@
-import type { PoliciesInForce } from '../gate/policies-in-force.ts';
+import type { PoliciesInForce } from '../gate/in-force/policies.ts';
 import type { Htpasswd } from '../http/htpasswd.ts';
 import type { Readiness } from '../http/ports.ts';
 import { messageOf } from '../lib/errors.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Config, RegistryConfig } from '../config/config.ts';
-import { openUpstream } from '../gate/http-upstream.ts';
+import { openUpstream } from '../gate/upstream/open.ts';
 import type { GateRegistry } from '../gate/ports.ts';
-import type { Upstream, UpstreamOptions } from '../gate/upstream.ts';
+import type { Upstream, UpstreamOptions } from '../gate/upstream/upstream.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { listenOnSocket } from '../registry/socket.ts';

@@ -1,5 +1,5 @@
-import type { AccessRule } from '../gate/access.ts';
-import type { Endpoint } from '../gate/upstream.ts';
+import type { AccessRule } from '../gate/access/access.ts';
+import type { Endpoint } from '../gate/upstream/upstream.ts';
 import type { TlsMaterial } from '../oci/tls.ts';
 
 /** One registry that the service answers for. */

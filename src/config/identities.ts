@@ -1,5 +1,5 @@
-import type { AccessRule } from '../gate/access.ts';
-import { ANONYMOUS, ANY_IDENTITY } from '../gate/access.ts';
+import type { AccessRule } from '../gate/access/access.ts';
+import { ANONYMOUS, ANY_IDENTITY } from '../gate/access/access.ts';
 import { parsePattern } from '../policy/pattern.ts';
 import type { RegistryConfig } from './config.ts';
 import type { Problems } from './problems.ts';

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../gate/upstream.ts';
+import type { Endpoint } from '../gate/upstream/upstream.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import type { RegistryConfig } from './config.ts';
 import type { Problems } from './problems.ts';

@@ -1,16 +1,16 @@
 import { Mutex } from '../lib/single-flight.ts';
-import { Artifacts } from './artifacts.ts';
-import { Authoriser } from './authorise.ts';
-import { Children } from './children.ts';
-import { Evaluator } from './evaluate.ts';
-import { ManifestFetcher } from './fetch.ts';
-import { Links } from './links.ts';
-import { ManifestCache } from './manifests.ts';
+import { Artifacts } from './content/artifacts.ts';
+import { Authoriser } from './authorise/authorise.ts';
+import { Children } from './verdict/children.ts';
+import { Evaluator } from './verdict/evaluate.ts';
+import { ManifestFetcher } from './content/fetch.ts';
+import { Links } from './content/links.ts';
+import { ManifestCache } from './content/manifests.ts';
 import type { GatePorts } from './ports.ts';
-import { Pushers } from './pushers.ts';
-import { HeldReading } from './reading.ts';
-import { Recording } from './recording.ts';
-import { TagResolver } from './resolve.ts';
+import { Pushers } from './access/pushers.ts';
+import { HeldReading } from './verdict/held-reading.ts';
+import { Recording } from './verdict/recording.ts';
+import { TagResolver } from './content/resolve.ts';
 
 /** The gate's parts, made once and handed to every request. */
 export interface Gate {

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../lib/errors.ts';
 import { CountersignError, codeOf, messageOf } from '../lib/errors.ts';
 import type { Decision } from '../policy/decision.ts';
-import type { CachedManifest } from './manifests.ts';
-import type { Relayed } from './upstream.ts';
+import type { CachedManifest } from './content/manifests.ts';
+import type { Relayed } from './upstream/upstream.ts';
 
 /** A refusal on its way to a client. */
 export interface Refused {

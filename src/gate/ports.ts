@@ -6,9 +6,9 @@ import type { Governing } from '../policy/policy.ts';
 import type { Store } from '../store/store.ts';
 import type { TrustData } from '../trust/dct/trust-data.ts';
 import type { Authority, SignatureFormat, Verifier } from '../trust/format.ts';
-import type { Access } from './access.ts';
-import type { TrustState } from './trust-state.ts';
-import type { Upstream } from './upstream.ts';
+import type { Access } from './access/access.ts';
+import type { TrustState } from './in-force/trust-state.ts';
+import type { Upstream } from './upstream/upstream.ts';
 
 /** One registry that the gate stands in front of. */
 export interface GateRegistry {

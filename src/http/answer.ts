@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { ErrorCode } from '../lib/errors.ts';
 import { ERRORS } from '../lib/errors.ts';
 import type { Refused } from '../gate/outcome.ts';
-import type { Relayed } from '../gate/upstream.ts';
+import type { Relayed } from '../gate/upstream/upstream.ts';
 
 /** Printable ASCII on one line: what may stand in a status line and in a terminal. */
 export function printable(text: string, most: number): string {

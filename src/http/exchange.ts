@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { credentialKey, tokenExpiry } from '../gate/caller.ts';
-import type { Caller } from '../gate/caller.ts';
+import { credentialKey, tokenExpiry } from '../gate/access/caller.ts';
+import type { Caller } from '../gate/access/caller.ts';
 import type { Refused } from '../gate/outcome.ts';
 import { refused } from '../gate/outcome.ts';
 import type { GateRegistry } from '../gate/ports.ts';

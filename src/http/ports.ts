@@ -1,7 +1,7 @@
-import type { TrustAuthoriser } from '../gate/authorise-trust.ts';
-import type { Caller } from '../gate/caller.ts';
+import type { TrustAuthoriser } from '../gate/authorise/authorise-trust.ts';
+import type { Caller } from '../gate/access/caller.ts';
 import type { Gate } from '../gate/gate.ts';
-import type { Holds } from '../gate/hold.ts';
+import type { Holds } from '../gate/hold/hold.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Notary } from '../notary/notary.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { Caller } from '../gate/caller.ts';
+import type { Caller } from '../gate/access/caller.ts';
 import type { Relaying } from './relayed-headers.ts';
 import { refuseForeign, relayedHeaders } from './relayed-headers.ts';
 

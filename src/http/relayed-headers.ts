@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { GateRegistry } from '../gate/ports.ts';
-import { unavailable } from '../gate/upstream-answer.ts';
+import { unavailable } from '../gate/upstream/answer.ts';
 import { ownChallenge } from './challenge.ts';
 
 /** Response headers of one connection, not of the content. */

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
 import { basicAuthorization } from '../../oci/authorization.ts';
-import type { Caller } from '../caller.ts';
-import { header } from '../upstream-answer.ts';
-import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
+import type { Caller } from '../access/caller.ts';
+import { header } from './answer.ts';
+import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 import { gateRefused, noAnswer } from './failure.ts';
 import { OwnTokens } from './own-tokens.ts';
 import { scopesOf } from './scopes.ts';

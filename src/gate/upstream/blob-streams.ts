@@ -1,4 +1,4 @@
-import type { UpstreamOptions } from '../upstream.ts';
+import type { UpstreamOptions } from './upstream.ts';
 import type { Address, BlobStream } from './blob-connection.ts';
 import { BlobConnection } from './blob-connection.ts';
 import { requestHead } from './response-head.ts';

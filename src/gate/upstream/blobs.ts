@@ -2,8 +2,8 @@ import { CountersignError } from '../../lib/errors.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { algorithmOf, digestOf } from '../../oci/digest.ts';
 import { MEDIA } from '../../oci/media-types.ts';
-import type { Caller } from '../caller.ts';
-import { header, ownPath, readBounded, unavailable } from '../upstream-answer.ts';
+import type { Caller } from '../access/caller.ts';
+import { header, ownPath, readBounded, unavailable } from './answer.ts';
 import type { Wire } from './wire.ts';
 
 /** Reads a small blob and hashes it; see {@link Upstream.blob}. */

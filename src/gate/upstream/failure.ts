@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { messageOf } from '../../lib/errors.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
-import { header, unavailable } from '../upstream-answer.ts';
+import { header, unavailable } from './answer.ts';
 import type { CountersignError } from '../../lib/errors.ts';
 
 const UNKNOWN_AUTHORITY = new Set([

@@ -9,8 +9,8 @@ import { isTag } from '../../oci/reference.ts';
 import type { ReferrerList } from '../../oci/referrers.ts';
 import { isNoReferrersApi, parseReferrers } from '../../oci/referrers.ts';
 import { nextLink } from '../../oci/name-list.ts';
-import type { Caller } from '../caller.ts';
-import { header, ownPath, readBounded, unavailable } from '../upstream-answer.ts';
+import type { Caller } from '../access/caller.ts';
+import { header, ownPath, readBounded, unavailable } from './answer.ts';
 import type { Wire } from './wire.ts';
 
 /** The first tags of a repository; see {@link Upstream.tags}. */

@@ -4,9 +4,9 @@ import { LIMITS } from '../../lib/limits.ts';
 import { algorithmOf, digestOf, isDigest } from '../../oci/digest.ts';
 import { essence } from '../../oci/manifest.ts';
 import { MANIFEST_ACCEPT } from '../../oci/media-types.ts';
-import type { Caller } from '../caller.ts';
-import { header, readBounded, relayed, unavailable, withBody } from '../upstream-answer.ts';
-import type { HeadAnswer, ManifestAnswer, Relayed, Stored } from '../upstream.ts';
+import type { Caller } from '../access/caller.ts';
+import { header, readBounded, relayed, unavailable, withBody } from './answer.ts';
+import type { HeadAnswer, ManifestAnswer, Relayed, Stored } from './upstream.ts';
 import type { Wire } from './wire.ts';
 
 /** Reads a manifest and hashes it; see {@link Upstream.manifest}. */

@@ -4,9 +4,9 @@ import { quote } from '../../lib/quote.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import { basicAuthorization, parseTokenAnswer } from '../../oci/authorization.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
-import { tokenExpiry } from '../caller.ts';
-import { unavailable } from '../upstream-answer.ts';
-import type { Relayed, TokenServer, UpstreamOptions } from '../upstream.ts';
+import { tokenExpiry } from '../access/caller.ts';
+import { unavailable } from './answer.ts';
+import type { Relayed, TokenServer, UpstreamOptions } from './upstream.ts';
 
 interface Token {
   readonly header: string;

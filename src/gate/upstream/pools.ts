@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import type { TlsConnect } from '../../oci/tls.ts';
 import { tlsConnect } from '../../oci/tls.ts';
-import type { UpstreamOptions } from '../upstream.ts';
+import type { UpstreamOptions } from './upstream.ts';
 
 const HEADERS_TIMEOUT = 30_000;
 const BODY_IDLE_TIMEOUT = 120_000;

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Dispatcher } from 'undici';
-import type { Caller } from '../caller.ts';
+import type { Caller } from '../access/caller.ts';
 
 const NAMES = ['ratelimit-limit', 'ratelimit-remaining', 'docker-ratelimit-source'] as const;
 const KNOWN_FOR = 60_000;

@@ -1,6 +1,6 @@
 import type { Dispatcher, Pool } from 'undici';
-import { unavailable } from '../upstream-answer.ts';
-import type { Endpoint } from '../upstream.ts';
+import { unavailable } from './answer.ts';
+import type { Endpoint } from './upstream.ts';
 import { noAnswer } from './failure.ts';
 import { openPool } from './pools.ts';
 

@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent, request as httpRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
-import type { UpstreamOptions } from '../upstream.ts';
+import type { UpstreamOptions } from './upstream.ts';
 
 /** What requests are sent with: undici's pools, and {@link Uploads} for bodies that stream. */
 export type Sender = Pick<Pool, 'request' | 'destroy'>;

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
-import type { Caller } from '../caller.ts';
-import { header, ownPath, unavailable } from '../upstream-answer.ts';
-import type { TokenServer, UpstreamOptions, UpstreamRequest } from '../upstream.ts';
+import type { Caller } from '../access/caller.ts';
+import { header, ownPath, unavailable } from './answer.ts';
+import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 import type { PooledRequest } from './authorised.ts';
 import { Authorised } from './authorised.ts';
 import type { BlobStream } from './blob-connection.ts';

@@ -1,10 +1,10 @@
-import type { Caller } from '../../gate/caller.ts';
-import type { NamedImage } from '../../gate/named-image.ts';
-import { namedImage } from '../../gate/named-image.ts';
+import type { Caller } from '../../gate/access/caller.ts';
+import type { NamedImage } from '../../gate/decisions/named-image.ts';
+import { namedImage } from '../../gate/decisions/named-image.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import { refused } from '../../gate/outcome.ts';
 import type { GateRegistry } from '../../gate/ports.ts';
-import type { Relayed } from '../../gate/upstream.ts';
+import type { Relayed } from '../../gate/upstream/upstream.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import type { HttpPorts } from '../ports.ts';
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { refused, refusedByFailure } from '../../gate/outcome.ts';
-import { Survey } from '../../gate/survey.ts';
+import { Survey } from '../../gate/decisions/survey.ts';
 import type { JsonObject } from '../../lib/json.ts';
 import { isObject, parseJson } from '../../lib/json.ts';
 import { LIMITS } from '../../lib/limits.ts';

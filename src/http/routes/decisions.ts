@@ -1,11 +1,11 @@
 import { quote } from '../../lib/quote.ts';
-import type { ImageQuestion } from '../../gate/decide-image.ts';
-import { decideImage } from '../../gate/decide-image.ts';
+import type { ImageQuestion } from '../../gate/decisions/decide-image.ts';
+import { decideImage } from '../../gate/decisions/decide-image.ts';
 import type { Gate } from '../../gate/gate.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import { refused, refusedByFailure } from '../../gate/outcome.ts';
-import type { Survey } from '../../gate/survey.ts';
-import type { Relayed } from '../../gate/upstream.ts';
+import type { Survey } from '../../gate/decisions/survey.ts';
+import type { Relayed } from '../../gate/upstream/upstream.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { decisionJson } from '../../policy/decision-json.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';

@@ -1,4 +1,4 @@
-import { catalogPage } from '../../gate/catalog.ts';
+import { catalogPage } from '../../gate/catalog/catalog.ts';
 import { refused } from '../../gate/outcome.ts';
 import type { Result } from '../../lib/result.ts';
 import { ok } from '../../lib/result.ts';

@@ -1,4 +1,4 @@
-import { pull } from '../../gate/pull.ts';
+import { pull } from '../../gate/pull/pull.ts';
 import { refused } from '../../gate/outcome.ts';
 import {
   manifestRemoved,
@@ -7,8 +7,8 @@ import {
   removed,
   subjectOfRemoved,
   tagRemoved,
-} from '../../gate/remove.ts';
-import { supersededRemoved } from '../../gate/superseded.ts';
+} from '../../gate/remove/remove.ts';
+import { supersededRemoved } from '../../gate/remove/superseded.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { accepts, knows } from '../accept.ts';

@@ -1,5 +1,5 @@
 import type { Refused } from '../../gate/outcome.ts';
-import type { Relayed } from '../../gate/upstream.ts';
+import type { Relayed } from '../../gate/upstream/upstream.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { UploadPart } from '../../tuf/update-parts.ts';
 import { askForBody, readBody } from '../exchange.ts';

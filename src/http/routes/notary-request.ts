@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { TrustRight } from '../../gate/authorise-trust.ts';
-import type { Caller } from '../../gate/caller.ts';
+import type { TrustRight } from '../../gate/authorise/authorise-trust.ts';
+import type { Caller } from '../../gate/access/caller.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import type { GateRegistry } from '../../gate/ports.ts';
-import type { Relayed } from '../../gate/upstream.ts';
+import type { Relayed } from '../../gate/upstream/upstream.ts';
 import { isPath } from '../../oci/reference.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { LIMITS } from '../../lib/limits.ts';

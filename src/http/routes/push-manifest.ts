@@ -1,7 +1,7 @@
-import type { TagsOutcome } from '../../gate/push-tags.ts';
-import { pushTags } from '../../gate/push-tags.ts';
-import type { PushRequest } from '../../gate/give.ts';
-import { push } from '../../gate/push.ts';
+import type { TagsOutcome } from '../../gate/push/tags.ts';
+import { pushTags } from '../../gate/push/tags.ts';
+import type { PushRequest } from '../../gate/push/give.ts';
+import { push } from '../../gate/push/push.ts';
 import { refused } from '../../gate/outcome.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { quote } from '../../lib/quote.ts';

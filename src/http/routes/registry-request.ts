@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Caller } from '../../gate/caller.ts';
+import type { Caller } from '../../gate/access/caller.ts';
 import type { PullOutcome, Refused } from '../../gate/outcome.ts';
 import { refused } from '../../gate/outcome.ts';
 import type { GateRegistry } from '../../gate/ports.ts';

@@ -1,4 +1,4 @@
-import { blobRefused } from '../../gate/blobs.ts';
+import { blobRefused } from '../../gate/pull/blobs.ts';
 import { refused } from '../../gate/outcome.ts';
 import { repositoryOf } from '../../oci/reference.ts';
 import type { HttpPorts } from '../ports.ts';

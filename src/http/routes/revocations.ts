@@ -1,6 +1,6 @@
 import { refused } from '../../gate/outcome.ts';
 import type { Refused } from '../../gate/outcome.ts';
-import { revoke } from '../../gate/revoke.ts';
+import { revoke } from '../../gate/in-force/revoke.ts';
 import type { Json } from '../../lib/json.ts';
 import { quote } from '../../lib/quote.ts';
 import { splitRepository } from '../../oci/reference.ts';
@@ -45,7 +45,7 @@ export async function revocations({ ports, body, caller }: ApiRequest): Promise<
         `${caller.name} may not revoke in ${image.repository}; that needs admin`,
       );
   }
-  const record = await revoke(ports.gate, revocation, undo, caller);
+  const record = await revoke(ports.gate.ports, revocation, undo, caller);
   return {
     kind: 'json',
     body: { revocation, undone: undo, record, ...known(ports, revocation) },

@@ -1,4 +1,4 @@
-import { blobRefused } from '../../gate/blobs.ts';
+import { blobRefused } from '../../gate/pull/blobs.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { repositoryOf } from '../../oci/reference.ts';
