@@ -20,6 +20,11 @@ Examples:
     .description('take over the repositories of a Notary v1 server: all, or those that are named')
     .option('--server-db <url>', "notary-server's PostgreSQL database, running")
     .option('--signer-db <url>', "notary-signer's, for the keys")
+    .option(
+      '--server-db-password-file <file>',
+      'the password of --server-db, in the first line of a file (default: PGPASSWORD, PGPASSFILE or ~/.pgpass)',
+    )
+    .option('--signer-db-password-file <file>', 'the same for --signer-db')
     .option('--dump <file>', 'a plain dump of pg_dump or mysqldump, may be repeated', repeated)
     .option('--from <url>', 'a running Notary server, for what it shows to everybody')
     .option(
@@ -40,7 +45,8 @@ was cut off, and never overwrites anything else. A repository's name is signed i
 so its host has to be one of the configured registries.
 
 Exit status: 0 all taken over (or there already), 1 some were not, 2 wrong usage, 3 the source could
-not be read. A database's password may stand in PGPASSWORD.
+not be read. Passwords and passphrases come from files and variables: everybody on the machine can read
+a command line.
 
 Examples:
   $ countersign import notary --dry-run --server-db postgres://server@db/notaryserver --signer-db postgres://signer@db/notarysigner

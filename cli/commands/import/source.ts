@@ -12,12 +12,15 @@ import { trustServerAddress } from '../../../src/trust/dct/server-address.ts';
 import type { Output } from '../../output.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { registryTls } from '../../registry.ts';
+import { withPassword } from './database-password.ts';
 import { tellSpoolRoom } from './room.ts';
 
 /** Where a command is told that the trust data are. */
 export interface SourceFlags extends RegistryFlags {
   readonly serverDb?: string;
+  readonly serverDbPasswordFile?: string;
   readonly signerDb?: string;
+  readonly signerDbPasswordFile?: string;
   readonly dump?: readonly string[];
   readonly from?: string;
 }
@@ -43,7 +46,7 @@ export async function openSource(
   }
   if (serverDb !== undefined) {
     if (signerDb === undefined) given.output.warn(WITHOUT_KEYS);
-    return openPostgres(serverDb, signerDb ?? null, given.repositories);
+    return openDatabases(serverDb, flags, given);
   }
   if (from !== undefined) return openServer(from, flags, given);
   await tellSpoolRoom(given.output, dump);
@@ -52,6 +55,27 @@ export async function openSource(
   );
   if (!source.hasKeys) given.output.warn(WITHOUT_KEYS);
   return source;
+}
+
+async function openDatabases(
+  serverDb: string,
+  { signerDb, ...flags }: SourceFlags,
+  { repositories, env, output }: Parameters<typeof openSource>[1],
+): Promise<NotarySource> {
+  const server = await withPassword(serverDb, {
+    option: '--server-db',
+    file: flags.serverDbPasswordFile,
+    env,
+    output,
+  });
+  if (signerDb === undefined) return openPostgres(server, null, repositories);
+  const signer = await withPassword(signerDb, {
+    option: '--signer-db',
+    file: flags.signerDbPasswordFile,
+    env,
+    output,
+  });
+  return openPostgres(server, signer, repositories);
 }
 
 const WITHOUT_KEYS =

@@ -122,7 +122,25 @@ describe('countersign import notary', () => {
       2,
       'valid https URL required',
     ],
-    ['a passphrase without alias', ['--dump', 'x', '--passphrase-file', 'file'], 2, 'ALIAS=FILE'],
+    ['a passphrase without alias', ['--dump', 'x', '--passphrase-file', 'secret'], 2, 'ALIAS=FILE'],
+    [
+      'a passphrase instead of its file',
+      ['--dump', 'x', '--passphrase-file', 'timestamp_1=secret'],
+      2,
+      'expected a file that can be read for alias "timestamp_1"',
+    ],
+    [
+      'a database that does not answer, whose password is in the address',
+      ['--server-db', 'postgres://server:secret@127.0.0.1:1/x'],
+      3,
+      "whoever lists this machine's processes can read the password in --server-db;",
+    ],
+    [
+      'a password file that is not there',
+      ['--server-db', 'postgres://server@127.0.0.1:1/x', '--server-db-password-file', 'none'],
+      2,
+      'there is no such file',
+    ],
     ['a dump that is not there', ['--dump', 'none.sql'], 3, 'there is no such file'],
     ['a folder for a dump', ['--dump', '.'], 3, 'it is a folder'],
   ])('is refused for %s', async (_what, args, code, message) => {
