@@ -22,7 +22,10 @@ export function define(program: Command, context: Context): void {
     )
     .option('-a, --annotation <key=value>', 'sign this with the image, may be repeated', annotation)
     .option('--no-recursive', 'of an index sign only itself, not what it contains')
-    .option('--renew', 'sign again what this key signed before, for policies with maxAge')
+    .option(
+      '--renew',
+      'sign again what this key signed before, also what has expired, for policies with maxAge',
+    )
     .option('--passphrase-file <file>', 'read the passphrase from the first line of a file');
   addRegistryOptions(command)
     .addHelpText(

@@ -32,6 +32,7 @@ Examples:
         .argParser(repeated)
         .makeOptionMandatory(),
     )
+    .option('--renew', "also sign again the repository's own targets where they have expired")
     .addOption(passphraseFile());
   addRegistryOptions(add)
     .addHelpText(

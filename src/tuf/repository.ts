@@ -24,10 +24,11 @@ export interface RepositoryFiles {
   readonly seen: ReadonlyMap<string, number>;
   /**
    * What may have expired. `timestamp`, whose end does not bound the result then: for who makes the
-   * timestamps himself, since they say nothing to him, and at rest nobody renews them. `all`: for who
-   * takes over what another server kept, and says himself what has ended.
+   * timestamps himself, since they say nothing to him, and at rest nobody renews them. `targets`: for who
+   * is about to sign `targets` and the snapshot again; a delegation that has expired is set aside as ever.
+   * `all`: for who takes over what another server kept, and says himself what has ended.
    */
-  readonly mayHaveExpired?: 'nothing' | 'timestamp' | 'all';
+  readonly mayHaveExpired?: 'nothing' | 'timestamp' | 'targets' | 'all';
 }
 
 /** A repository whose parts are signed, fresh, and belong together. */
@@ -61,7 +62,8 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
     null,
   );
   if (!timestamp.ok) return timestamp;
-  const snapshot = verifyListed(given, 'snapshot', now, timestamp.value);
+  const held = given.mayHaveExpired === 'targets' ? null : now;
+  const snapshot = verifyListed(given, 'snapshot', held, timestamp.value);
   if (!snapshot.ok) return snapshot;
   const listed = checkListed(snapshot.value, 'root', root.envelope.bytes);
   if (!listed.ok) return listed;
@@ -80,7 +82,14 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
     }
     const bytes = files.get(name);
     const most = LIMITS.trustSignaturesTogether - signatures;
-    const role = verifyOne(name, bytes, { root, roles, now, seen, snapshot: snapshot.value, most });
+    const role = verifyOne(name, bytes, {
+      root,
+      roles,
+      seen,
+      snapshot: snapshot.value,
+      most,
+      now: name === 'targets' ? held : now,
+    });
     if (role.ok) {
       roles.set(name, role.value);
       signatures += role.value.envelope.signatures.length;
@@ -160,10 +169,13 @@ function verifyOne(
   if (envelope.value.signatures.length > most) {
     return invalid(`expected at most ${LIMITS.trustSignaturesTogether} signatures in all roles`);
   }
-  const role = verifyTargets(name, envelope.value, { root, verified: roles, now });
+  const role = verifyTargets(name, envelope.value, { root, verified: roles, now: null });
   if (!role.ok) return role;
+  // Before its end: what has expired and is older, too, must not be taken for what only has to be signed again.
   const version = checkVersion(role.value, seen.get(name) ?? 1);
-  return version.ok ? role : version;
+  if (!version.ok) return version;
+  const fresh = now === null ? version : checkExpiry(role.value, name, now);
+  return fresh.ok ? role : fresh;
 }
 
 /** Checks a file against the listing above it. */

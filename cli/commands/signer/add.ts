@@ -11,6 +11,7 @@ import { forEachRepository, parseRepositories } from '../../each-repository.ts';
 /** The options of `signer add`. */
 export interface AddFlags extends TrustFlags {
   readonly key: readonly string[];
+  readonly renew?: boolean;
 }
 
 /** `signer add`: names and keys are read before anything is sent. */
@@ -27,7 +28,7 @@ export async function runAdd(
   );
   const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) => {
     const begun = (await loadTrust(session, gun)).kind === 'none';
-    const changed = await addSigner(session, { gun, name, keys });
+    const changed = await addSigner(session, { gun, name, keys, renew: flags.renew ?? false });
     return { changed, begun };
   });
   const data = { signer: name, keys: keys.map(canonicalKeyId), repositories: outcomes };

@@ -9,6 +9,7 @@ import { loadTrust } from './load.ts';
 import type { TrustSession } from './session.ts';
 import type { TrustEdit } from './submit.ts';
 import { submit } from './submit.ts';
+import { withLapsed } from './lapsed.ts';
 
 /** A change to a repository, worked out from what it is at the moment. */
 export interface TrustChangeRequest {
@@ -16,6 +17,8 @@ export interface TrustChangeRequest {
   readonly begin: () => Promise<'stored' | 'conflict'>;
   /** What to publish; `null` where all of it stands already. */
   readonly edit: (loaded: LoadedTrust, keys: HeldKeys) => Promise<TrustEdit | null>;
+  /** Somebody says so: `targets` and a snapshot of one's own that have expired are signed again as they are. */
+  readonly renew?: boolean;
 }
 
 const ATTEMPTS = 8;
@@ -37,22 +40,27 @@ export async function changeTrust(
 ): Promise<boolean> {
   const keys = heldKeys(session.keys, session.open);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const loaded = await loadTrust(session, gun);
+    const mayHaveExpired = request.renew === true ? 'targets' : 'nothing';
+    const loaded = await loadTrust(session, gun, { mayHaveExpired });
     if (loaded.kind === 'refused') throw refused(gun, loaded.refusal);
     if (loaded.kind === 'none' && loaded.pinned) throw gone(session, gun);
     let published: 'stored' | 'conflict';
     let written: Written = new Map();
+    let renewed: readonly string[] = [];
     if (loaded.kind === 'none') {
       published = await request.begin();
     } else {
-      const edit = await request.edit(loaded, keys);
+      const asked = await request.edit(loaded, keys);
+      const { edit, told, snapshot } = await withLapsed(loaded, keys, asked, session.clock());
       warn(session, loaded);
       if (edit === null) return false;
-      written = writtenBy(edit, loaded);
+      written = writtenBy(edit, loaded, snapshot);
+      renewed = told;
       published = await submit(session, keys, loaded, edit);
     }
     if (published === 'stored') {
       await expectServed(session, gun, written);
+      for (const line of renewed) session.note(line);
       return true;
     }
     await sleep(PAUSE_MS * attempt * (0.5 + Math.random()));
@@ -66,9 +74,14 @@ export async function changeTrust(
 /** Versions of the files that a change writes, by role. */
 type Written = ReadonlyMap<string, number>;
 
-function writtenBy({ roles, root }: TrustEdit, { repository }: LoadedTrust): Written {
+function writtenBy(
+  { roles, root }: TrustEdit,
+  { repository }: LoadedTrust,
+  snapshot: boolean,
+): Written {
   const written = new Map(roles.map(({ name, version }) => [name, version + 1]));
   if (root !== undefined) written.set('root', repository.root.version + 1);
+  if (snapshot) written.set('snapshot', repository.snapshot.version + 1);
   return written;
 }
 
@@ -94,10 +107,13 @@ async function expectServed(
   );
 }
 
-function serves({ repository: { root, tree } }: LoadedTrust, written: Written): boolean {
+function serves({ repository }: LoadedTrust, written: Written): boolean {
+  const { root, snapshot, tree } = repository;
   if (written.size === 0) return tree.unreadable.size === 0;
+  const files = new Map<string, { readonly version: number }>(tree.roles);
+  files.set('root', root).set('snapshot', snapshot);
   return [...written].every(([name, version]) => {
-    const served = name === 'root' ? root.version : tree.roles.get(name)?.version;
+    const served = files.get(name)?.version;
     return served !== undefined && served >= version;
   });
 }
@@ -106,9 +122,15 @@ function refused(
   gun: Repository,
   refusal: { code: CountersignError['code']; message: string },
 ): CountersignError {
+  // Of a root that has ended there is nothing to sign again with this flag.
+  const lapsed =
+    refusal.code === 'TRUST_DATA_EXPIRED' && /^(?:targets|snapshot) /.test(refusal.message);
+  const advice = lapsed
+    ? `; who holds its key signs it again as it is with: countersign sign --renew ${gun}:TAG, or countersign signer add --renew`
+    : '';
   return new CountersignError(
     refusal.code,
-    `the trust data of ${gun} cannot be believed: ${refusal.message}`,
+    `the trust data of ${gun} cannot be believed: ${refusal.message}${advice}`,
   );
 }
 

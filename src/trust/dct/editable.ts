@@ -33,7 +33,7 @@ export function editable(loaded: LoadedTrust, name: string, now: Date): Editable
   const { root, tree } = loaded.repository;
   const signing = signingRole(loaded, name);
   const trusted = tree.roles.get(name);
-  if (trusted !== undefined) return { ...trusted, name, signing, believed: true };
+  if (trusted !== undefined) return { ...trusted, name, signing, believed: trusted.expires > now };
   const refusal = tree.unreadable.get(name);
   if (refusal?.code === 'TRUST_DATA_ROLLBACK') {
     throw new CountersignError(refusal.code, `${loaded.gun}: ${refusal.message}`);

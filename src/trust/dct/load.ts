@@ -40,6 +40,12 @@ export type TrustLoad =
   | { readonly kind: 'none'; readonly pinned: boolean }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
+/** How a repository's trust data are read. */
+export interface LoadOptions {
+  /** `targets`: `targets` and the snapshot may have, for who signs them again; see `RepositoryFiles`. */
+  readonly mayHaveExpired?: 'nothing' | 'targets';
+}
+
 /** All files of one repository together; one alone is bounded by `LIMITS.trustMetadataBytes`. */
 const TOTAL_BYTES = 100 * 1024 * 1024;
 
@@ -48,12 +54,16 @@ const TOTAL_BYTES = 100 * 1024 * 1024;
  * timestamp, and from there everything by its hash; nothing older than what the cache has. What was
  * accepted is written to the cache. Throws where the server or the cache cannot be asked.
  */
-export async function loadTrust(reader: TrustReader, repository: Repository): Promise<TrustLoad> {
+export async function loadTrust(
+  reader: TrustReader,
+  repository: Repository,
+  { mayHaveExpired = 'nothing' }: LoadOptions = {},
+): Promise<TrustLoad> {
   const pinned = await reader.cache.read(repository, 'root');
   const attempt = async (): Promise<TrustLoad> => {
     const newest = await reader.server.file(repository, 'root');
     if (newest === null) return { kind: 'none', pinned: pinned !== null };
-    const loaded = await loadFrom(reader, repository, pinned, newest);
+    const loaded = await loadFrom(reader, repository, { pinned, newest, mayHaveExpired });
     return loaded.ok
       ? { kind: 'trusted', ...loaded.value }
       : { kind: 'refused', refusal: loaded.refusal };
@@ -65,17 +75,21 @@ export async function loadTrust(reader: TrustReader, repository: Repository): Pr
   return last;
 }
 
+interface From extends Required<LoadOptions> {
+  readonly pinned: Uint8Array | null;
+  readonly newest: Uint8Array;
+}
+
 async function loadFrom(
   reader: TrustReader,
   repository: Repository,
-  pinned: Uint8Array | null,
-  newest: Uint8Array,
+  { pinned, newest, mayHaveExpired }: From,
 ): Promise<Result<LoadedTrust>> {
   const { server, cache } = reader;
   const now = reader.clock();
   const root = await followRoot({ server, repository, now, pinned, newest });
   if (!root.ok) return root;
-  const files = await fetchFiles(reader, repository, root.value, now);
+  const files = await fetchFiles(reader, repository, root.value, { now, mayHaveExpired });
   if (!files.ok) return files;
   const seen = await seenVersions(cache, repository, root.value);
   const verified = verifyRepository({
@@ -84,6 +98,7 @@ async function loadFrom(
     root: root.value,
     files: files.value,
     seen,
+    mayHaveExpired,
   });
   if (!verified.ok) return verified;
   const all = new Map([['root', newest], ...files.value]);
@@ -95,7 +110,7 @@ async function fetchFiles(
   { server, cache }: TrustReader,
   repository: Repository,
   root: Root,
-  now: Date,
+  { now, mayHaveExpired }: { readonly now: Date } & Required<LoadOptions>,
 ): Promise<Result<ReadonlyMap<string, Uint8Array>>> {
   const files = new Map<string, Uint8Array>();
   let total = 0;
@@ -124,7 +139,12 @@ async function fetchFiles(
   const snapshotFile = named === undefined ? ok(null) : await byHash('snapshot', named);
   if (!snapshotFile.ok) return snapshotFile;
   if (snapshotFile.value === null) return unavailable('snapshot');
-  const snapshot = verifyListing(snapshotFile.value, 'snapshot', root.roles.snapshot, now);
+  const snapshot = verifyListing(
+    snapshotFile.value,
+    'snapshot',
+    root.roles.snapshot,
+    mayHaveExpired === 'targets' ? null : now,
+  );
   if (!snapshot.ok) return snapshot;
   files.set('snapshot', snapshotFile.value);
 

@@ -8,6 +8,7 @@ import { tufKeyOf } from '../../tuf/public-key.ts';
 import { isDelegation, parentOf } from '../../tuf/role-name.ts';
 import { mayName } from '../../tuf/targets-tree.ts';
 import { changeTrust } from './change.ts';
+import type { EditableRole } from './editable.ts';
 import { editable } from './editable.ts';
 import { RESIGN_MS } from './expiry.ts';
 import type { HeldKeys } from './held-keys.ts';
@@ -25,7 +26,7 @@ export interface TagSigning {
   /** Size of the manifest in bytes. */
   readonly length: number;
   readonly signer: NamedSigner;
-  /** Sign what stands already once more. */
+  /** Sign what stands already once more, also what has expired. */
   readonly renew?: boolean;
 }
 
@@ -34,7 +35,7 @@ export interface TagSigning {
  * `targets/releases` among them; into `targets`, by the repository's own key, where nothing is delegated;
  * a repository without trust data is begun, with the signer as its first. Returns whether anything was
  * written. Throws NO_SIGNING_KEY where the signer may not sign there, USAGE for what no target can be,
- * and as `changeTrust` does.
+ * TRUST_DATA_EXPIRED for a role that has expired and is not to be renewed, and as `changeTrust` does.
  */
 export async function signTag(session: TrustSession, signing: TagSigning): Promise<boolean> {
   const { gun, signer, tag } = signing;
@@ -50,6 +51,7 @@ export async function signTag(session: TrustSession, signing: TagSigning): Promi
       });
     },
     edit: async (loaded, keys) => editTag(session, loaded, keys, signing, entry),
+    renew: signing.renew ?? false,
   });
 }
 
@@ -95,7 +97,10 @@ export interface TagEntry {
   readonly renew?: boolean;
 }
 
-/** The roles with the entry in them, but for those where it stands and will for long; `null` for none. */
+/**
+ * The roles with the entry in them, but for those where it stands and will for long; `null` for none.
+ * Throws TRUST_DATA_EXPIRED for a role that has expired, unless it is to be renewed.
+ */
 export function rolesWithTag(
   loaded: LoadedTrust,
   names: readonly string[],
@@ -104,6 +109,7 @@ export function rolesWithTag(
 ): TrustEdit | null {
   const roles = names.flatMap((name) => {
     const role = editable(loaded, name, now);
+    if (!renew) refuseLapsed(loaded, role, tag, now);
     const stands = role.targets.get(tag);
     const same = stands?.sha256 === entry.sha256 && stands.length === entry.length;
     const fresh =
@@ -112,6 +118,21 @@ export function rolesWithTag(
     return [{ ...role, targets: new Map(role.targets).set(tag, same ? stands : entry) }];
   });
   return roles.length === 0 ? null : { roles };
+}
+
+/** Who signs one tag must not vouch unasked for all that a role said years ago, and nobody believes now. */
+function refuseLapsed(
+  { gun }: LoadedTrust,
+  { name, believed, expires, targets }: EditableRole,
+  tag: string,
+  now: Date,
+): void {
+  if (believed || expires === null || expires > now) return;
+  const others = [...targets.keys()].filter((one) => one !== tag).length;
+  throw new CountersignError(
+    'TRUST_DATA_EXPIRED',
+    `${name} of ${gun} expired at ${expires.toISOString()}, and signing it makes its ${others} other tags hold again: countersign sign --renew ${gun}:${tag} does that; take out first what must not hold, with: countersign revoke ${gun}:TAG`,
+  );
 }
 
 async function signableRoles(

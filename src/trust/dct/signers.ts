@@ -19,6 +19,8 @@ export interface NewSigner {
   readonly gun: Repository;
   readonly name: string;
   readonly keys: readonly TufKey[];
+  /** See `TrustChangeRequest`. */
+  readonly renew?: boolean;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface NewSigner {
  * Throws USAGE for a name that is none, NO_SIGNING_KEY without the targets key.
  */
 export async function addSigner(session: TrustSession, signer: NewSigner): Promise<boolean> {
-  const { gun, name, keys } = signer;
+  const { gun, name, keys, renew = false } = signer;
   const role = signerRole(name);
   return changeTrust(session, gun, {
     begin: async () => initialise(session, gun, { signers: [{ name, keys }] }),
@@ -41,6 +43,7 @@ export async function addSigner(session: TrustSession, signer: NewSigner): Promi
       });
       return added ? { roles: [{ ...targets, delegations }] } : null;
     },
+    renew,
   });
 }
 

@@ -147,6 +147,34 @@ describe('trust data is read from the pinned root on', () => {
     expect(await load(files, 'one', late)).toMatchObject(expired);
   });
 
+  it('T-22 T-23: who signs expired targets again still reads nothing older, and no frozen timestamp', async () => {
+    const hands = (await makeRepository()).hands;
+    const first = await makeRepository({ hands });
+    const second = await makeRepository({ hands, version: 2 });
+    const lapsed = async (made: MadeRepository, version: number) =>
+      replaced(
+        made,
+        'targets',
+        await resign(
+          made.files.get('targets') ?? Buffer.of(),
+          { expires: '2026-01-01T00:00:00Z' },
+          [hands.targets],
+        ),
+        version,
+      );
+    const files = await start(await lapsed(second, 2));
+    const renewing = (machine: string, now = NOW): Promise<TrustLoad> =>
+      loadTrust(files.reader(machine, now), gun, { mayHaveExpired: 'targets' });
+    expect(await load(files)).toMatchObject(refusal('TRUST_DATA_EXPIRED', /^targets expired/));
+    expect(await renewing('one')).toMatchObject({ kind: 'trusted' });
+    files.serve(await lapsed(first, 3));
+    expect(await renewing('one')).toMatchObject(refusal('TRUST_DATA_ROLLBACK', /lower than/));
+    const frozen = new Date(NOW.getTime() + 15 * 86_400_000);
+    expect(await renewing('two', frozen)).toMatchObject(
+      refusal('TRUST_DATA_EXPIRED', /^timestamp expired/),
+    );
+  });
+
   it.each(['timestamp', 'snapshot', 'targets'])(
     'refuses a %s by a wrong key, and one of another repository',
     async (role) => {

@@ -10,7 +10,7 @@ import { signTag } from '../../../src/trust/dct/sign-tag.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import { verifyRepository } from '../../../src/tuf/repository.ts';
 import { verifyRoot } from '../../../src/tuf/root-trust.ts';
-import { GUN, makeRepository, NOW } from '../../support/tuf.ts';
+import { GUN, makeRepository, NOW, replaced, resign } from '../../support/tuf.ts';
 import { tufKeyOf } from '../../../src/tuf/public-key.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
 import { suiteScope } from '../../support/scope.ts';
@@ -85,5 +85,27 @@ describe('what a signer said once and is not believed now', () => {
       );
     }
     expect(editable(loaded, 'targets/alice', NOW).believed).toBe(true);
+  });
+
+  it('T-23: is not gone on from where it has expired on the server and is older, too', async () => {
+    const made = await makeRepository();
+    const old = made.files.get('targets/releases') ?? Buffer.of();
+    const lapsed = await resign(old, { expires: '2026-01-01T00:00:00Z' }, [made.hands.alice]);
+    const files = await replaced(made, 'targets/releases', lapsed);
+    const root = unwrap(verifyRoot(files.get('root') ?? Buffer.of(), { ...AT, expiry: 'any' }));
+    const loaded = (seen: number) => ({
+      gun: gunOf('registry.example.com', 'team/app'),
+      repository: unwrap(
+        verifyRepository({ ...AT, root, files, seen: new Map([['targets/releases', seen]]) }),
+      ),
+      files,
+    });
+    expect(editable(loaded(1), 'targets/releases', NOW)).toMatchObject({
+      believed: false,
+      version: 1,
+    });
+    expect(() => editable(loaded(2), 'targets/releases', NOW)).toThrow(
+      expect.objectContaining({ code: 'TRUST_DATA_ROLLBACK' }),
+    );
   });
 });
