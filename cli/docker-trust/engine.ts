@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeUtf8 } from '../../src/lib/bytes.ts';
 import { readBoundedFile } from '../../src/lib/file.ts';
 import type { Json } from '../../src/lib/json.ts';
 import { isObject, parseJson } from '../../src/lib/json.ts';
-import type { Engine, EngineAddress } from '../../src/oci/engine.ts';
+import type { Engine, EngineAddress, EngineTls } from '../../src/oci/engine.ts';
 import { connectEngine } from '../../src/oci/engine.ts';
+import { engineTls } from '../engine-tls.ts';
 import { TrustFailure } from './failure.ts';
 import type { Session } from './session.ts';
 
@@ -19,14 +21,12 @@ export async function openEngine(session: Session): Promise<Engine> {
 async function engineAddress(session: Session): Promise<EngineAddress> {
   const { env } = session.talk;
   const host = session.host ?? (session.context === undefined ? env['DOCKER_HOST'] : undefined);
-  if (host !== undefined && host !== '') {
-    const verify = (env['DOCKER_TLS_VERIFY'] ?? '') !== '';
-    const certificates = env['DOCKER_CERT_PATH'] ?? session.dockerConfig;
-    return verify ? { host, certificates } : { host };
-  }
+  const tls = engineTls(env, session.dockerConfig, session.tls);
+  const byTls = tls === undefined ? {} : { tls };
+  if (host !== undefined && host !== '') return { host, ...byTls };
   const named = session.context ?? env['DOCKER_CONTEXT'] ?? '';
   const name = named === '' ? await currentContext(session.dockerConfig) : named;
-  return name === 'default' ? {} : contextAddress(session.dockerConfig, name);
+  return name === 'default' ? byTls : contextAddress(session.dockerConfig, name);
 }
 
 async function currentContext(dockerConfig: string): Promise<string> {
@@ -45,10 +45,19 @@ async function contextAddress(dockerConfig: string, name: string): Promise<Engin
   if (typeof host !== 'string') {
     throw new TrustFailure(`context "${name}": context not found: it has no docker endpoint`);
   }
-  const certificates = join(dockerConfig, 'contexts', 'tls', id, 'docker');
-  const tls = (await readBoundedFile(join(certificates, 'ca.pem'), FILE_BYTES, 'CONFIG_INVALID'))
-    .ok;
-  return tls ? { host, certificates } : { host };
+  const tls = contextTls(join(dockerConfig, 'contexts', 'tls', id, 'docker'));
+  const verify = !isObject(docker) || docker['SkipTLSVerify'] !== true;
+  const given = tls.ca !== null || tls.cert !== null || tls.key !== null || !verify;
+  return given ? { host, tls: { ...tls, verify } } : { host };
+}
+
+/** The files that a context has for TLS; any of them means TLS. */
+function contextTls(folder: string): Omit<EngineTls, 'verify'> {
+  const own = (name: string): string | null => {
+    const path = join(folder, name);
+    return existsSync(path) ? path : null;
+  };
+  return { ca: own('ca.pem'), cert: own('cert.pem'), key: own('key.pem') };
 }
 
 async function readObject(path: string): Promise<Readonly<Record<string, Json>> | null> {

@@ -1,3 +1,4 @@
+import type { EngineTlsFlags } from '../engine-tls.ts';
 import type { FlagKinds } from './flags.ts';
 import { isSet, parseFlags } from './flags.ts';
 
@@ -7,6 +8,7 @@ export interface Globals {
   readonly host: string | undefined;
   readonly context: string | undefined;
   readonly debug: boolean;
+  readonly tls: EngineTlsFlags;
 }
 
 const FLAGS: FlagKinds = {
@@ -30,12 +32,21 @@ export function readGlobals(argv: readonly string[]): {
   const at = frontOf(argv);
   const parsed = parseFlags(argv.slice(0, at), FLAGS, '');
   const value = (name: string): string | undefined => parsed.values.get(name)?.at(-1);
+  const flag = (name: string): boolean | undefined =>
+    parsed.values.has(name) ? isSet(parsed, name) : undefined;
   return {
     globals: {
       config: value('config'),
       host: value('host'),
       context: value('context'),
       debug: isSet(parsed, 'debug'),
+      tls: {
+        tls: flag('tls'),
+        tlsverify: flag('tlsverify'),
+        tlscacert: value('tlscacert'),
+        tlscert: value('tlscert'),
+        tlskey: value('tlskey'),
+      },
     },
     rest: argv.slice(at),
   };

@@ -64,10 +64,13 @@ async function run(argv: readonly string[], talk: Talk): Promise<void> {
     throw new TrustFailure(`docker: unknown command: ${shape.path} ${unknown}${usageHint(shape)}`);
   }
   checkArguments(shape, given);
-  const { host, context, config, debug } = globals;
+  const { host, context, config, debug, tls } = globals;
+  if (host !== undefined && context !== undefined) {
+    throw new TrustFailure('conflicting options: cannot specify both --host and --context');
+  }
   const dockerConfig = config ?? dockerConfigFolder(talk.env);
   const passphrases = dockerPassphrases(talk);
-  const session = { talk, dockerConfig, host, context, debug, passphrases };
+  const session = { talk, dockerConfig, host, context, tls, debug, passphrases };
   await command.run(session, { rest: given, values, help });
 }
 

@@ -1,3 +1,4 @@
+import type { EngineTlsFlags } from '../engine-tls.ts';
 import type { Passphrases } from '../passphrase.ts';
 import type { FlagKinds, Parsed } from './flags.ts';
 import type { Talk } from './talk.ts';
@@ -10,6 +11,8 @@ export interface Session {
   /** `--host` and `--context` of docker itself, where they were given. */
   readonly host: string | undefined;
   readonly context: string | undefined;
+  /** `--tls`, `--tlsverify` and its kin: for the engine alone. */
+  readonly tls: EngineTlsFlags;
   readonly passphrases: Passphrases;
   /** `--debug` of docker itself: why something failed is told where docker's own message does not. */
   readonly debug: boolean;

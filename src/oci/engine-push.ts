@@ -24,7 +24,6 @@ export async function expectEngineImage({ client }: Engine, name: string): Promi
   const answer = await client.request({
     method: 'GET',
     path: `/images/${name}/json`,
-    headers: { host: 'docker' },
   });
   if (answer.statusCode === 200) return answer.body.dump();
   const said = (await engineMessage(answer.body)) ?? `status ${answer.statusCode}`;
@@ -46,7 +45,7 @@ export async function pushByEngine(
     method: 'POST',
     path: `/images/${image.repository}/push`,
     query: { tag: image.tag },
-    headers: { host: 'docker', 'x-registry-auth': authHeader(credential) },
+    headers: { 'x-registry-auth': authHeader(credential) },
   });
   if (answer.statusCode !== 200) {
     const said = (await engineMessage(answer.body)) ?? `status ${answer.statusCode}`;

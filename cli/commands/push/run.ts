@@ -2,6 +2,7 @@ import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import { shortDigest } from '../../../src/oci/digest.ts';
+import type { EngineAddress } from '../../../src/oci/engine.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import { openSource } from '../../../src/oci/sources/open.ts';
@@ -14,6 +15,7 @@ import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
+import { engineTls } from '../../engine-tls.ts';
 import { interruptible } from '../../interrupt.ts';
 import { withOwnManifests } from '../../own-manifests.ts';
 import { passphrases } from '../../passphrase.ts';
@@ -117,13 +119,10 @@ async function prepareSigning(
   };
 }
 
-function daemonAddress(env: NodeJS.ProcessEnv): { host?: string; certificates?: string } {
+function daemonAddress(env: NodeJS.ProcessEnv): EngineAddress {
   const host = env['DOCKER_HOST'] ?? '';
-  const certificates = env['DOCKER_CERT_PATH'] ?? '';
-  return {
-    ...(host === '' ? {} : { host }),
-    ...(certificates === '' || (env['DOCKER_TLS_VERIFY'] ?? '') === '' ? {} : { certificates }),
-  };
+  const tls = engineTls(env, dockerConfigFolder(env));
+  return { ...(host === '' ? {} : { host }), ...(tls === undefined ? {} : { tls }) };
 }
 
 function expectDigest(image: Reference, source: ImageSource): void {

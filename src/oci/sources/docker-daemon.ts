@@ -58,7 +58,6 @@ async function save(
     const answer = await client.request({
       method: 'GET',
       path: `/images/${name}/get`,
-      headers: { host: 'docker' },
       signal: signal ?? null,
     });
     if (answer.statusCode !== 200) {

@@ -82,6 +82,7 @@ describe("docker's own flags", () => {
     expect(read.globals).toEqual({
       config: undefined,
       host: undefined,
+      tls: {},
       context: undefined,
       debug: false,
       ...globals,
