@@ -204,6 +204,14 @@ class Parser {
   }
 }
 
+/** How many values a value is: itself, and all its members and elements. */
+export function countValues(value: Json): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  let count = 1;
+  for (const one of isArray(value) ? value : Object.values(value)) count += countValues(one);
+  return count;
+}
+
 /** True for a JSON object (not null, not an array). */
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -43,6 +43,12 @@ export const LIMITS = {
   trustSignatures: 256,
   /** Signatures of one upload, or of all targets roles of one repository, that are checked: each is a millisecond for some keys. */
   trustSignaturesTogether: 1024,
+  /**
+   * JSON values in one upload, and in all targets roles of one repository: their number, not their bytes,
+   * is what reading them costs. A tag has four or five.
+   */
+  trustUploadValues: 500_000,
+  trustRepositoryValues: 1_000_000,
   /** Tags that one upload puts on record, each by each key that signed its file. */
   trustEntries: 100_000,
   /** Keys of one role that are told apart where its word is the repository's, not a person's. */

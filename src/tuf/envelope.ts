@@ -1,6 +1,6 @@
 import { decodeBase64 } from '../lib/bytes.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
-import { isArray, isObject, parseJson } from '../lib/json.ts';
+import { countValues, isArray, isObject, parseJson } from '../lib/json.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
@@ -16,6 +16,8 @@ export interface Envelope {
   /** The canonical form of `signed`, which the signatures are over. */
   readonly message: Uint8Array;
   readonly signatures: readonly TufSignature[];
+  /** Values in `signed`, members and elements: reading it again takes as long as they are many. */
+  readonly values: number;
 }
 
 const KEY_ID = /^[0-9a-f]{64}$/;
@@ -47,7 +49,8 @@ export function parseEnvelope(
   }
   const message = notaryCanonical(signed);
   if (message === undefined) return invalid('expected integers only in signed metadata');
-  return ok({ bytes, signed, message: Buffer.from(message), signatures });
+  const values = countValues(signed);
+  return ok({ bytes, signed, message: Buffer.from(message), signatures, values });
 }
 
 function signatureOf(value: Json): TufSignature | undefined {

@@ -71,7 +71,10 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
   const roles = new Map<string, TrustedTargets>();
   const unreadable = new Map<string, Refusal>();
   const queue = ['targets'];
-  let signatures = 0;
+  const left = {
+    signatures: LIMITS.trustSignaturesTogether as number,
+    values: LIMITS.trustRepositoryValues as number,
+  };
   for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
     // What no snapshot lists was never published: docker asks the delegations that are listed. What was
     // seen must go on being listed (TUF 5.5.5): else whoever has the snapshot's key could hide what
@@ -81,18 +84,16 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
       continue;
     }
     const bytes = files.get(name);
-    const most = LIMITS.trustSignaturesTogether - signatures;
     const role = verifyOne(name, bytes, {
       root,
       roles,
       seen,
       snapshot: snapshot.value,
-      most,
+      left,
       now: name === 'targets' ? held : now,
     });
     if (role.ok) {
       roles.set(name, role.value);
-      signatures += role.value.envelope.signatures.length;
       queue.push(...role.value.delegations.map((delegation) => delegation.name));
     } else if (name === 'targets') {
       return role;
@@ -152,23 +153,30 @@ interface Surroundings {
   readonly now: Date | null;
   readonly seen: ReadonlyMap<string, number>;
   readonly snapshot: Listing;
-  /** Signatures that are still checked: a signer with many roles below his own must not stop the clock for all. */
-  readonly most: number;
+  /**
+   * What is still read and checked, in roles that are set aside then too: a signer with many roles below
+   * his own must not stop the clock for all (T-60).
+   */
+  readonly left: { signatures: number; values: number };
 }
 
 function verifyOne(
   name: string,
   bytes: Uint8Array | undefined,
-  { root, roles, now, seen, snapshot, most }: Surroundings,
+  { root, roles, now, seen, snapshot, left }: Surroundings,
 ): Result<TrustedTargets> {
   if (bytes === undefined) return invalid(`${name} trust data unavailable`);
   const listed = checkListed(snapshot, name, bytes);
   if (!listed.ok) return listed;
+  if (left.values < 0) return tooMany('JSON values', LIMITS.trustRepositoryValues);
   const envelope = parseEnvelope(bytes);
   if (!envelope.ok) return envelope;
-  if (envelope.value.signatures.length > most) {
-    return invalid(`expected at most ${LIMITS.trustSignaturesTogether} signatures in all roles`);
-  }
+  const { values, signatures } = envelope.value;
+  left.values -= values;
+  if (left.values < 0) return tooMany('JSON values', LIMITS.trustRepositoryValues);
+  if (signatures.length > left.signatures)
+    return tooMany('signatures', LIMITS.trustSignaturesTogether);
+  left.signatures -= signatures.length;
   const role = verifyTargets(name, envelope.value, { root, verified: roles, now: null });
   if (!role.ok) return role;
   // Before its end: what has expired and is older, too, must not be taken for what only has to be signed again.
@@ -176,6 +184,10 @@ function verifyOne(
   if (!version.ok) return version;
   const fresh = now === null ? version : checkExpiry(role.value, name, now);
   return fresh.ok ? role : fresh;
+}
+
+function tooMany(what: string, most: number): Result<never> {
+  return invalid(`expected at most ${most} ${what} in all roles`);
 }
 
 /** Checks a file against the listing above it. */

@@ -27,6 +27,7 @@ export interface Part extends UploadPart {
 export function readParts(uploaded: readonly UploadPart[]): Step<ReadonlyMap<string, Part>> {
   const parts = new Map<string, Part>();
   let signatures = 0;
+  let values = 0;
   for (const { role, bytes } of uploaded) {
     if (!isRoleName(role)) {
       return { ok: false, refusal: { code: 'INVALID_ROLE', detail: role.slice(0, 255) } };
@@ -43,6 +44,14 @@ export function readParts(uploaded: readonly UploadPart[]): Step<ReadonlyMap<str
       return fault(
         'ErrValidation',
         `expected at most ${most} signatures in one upload, found more`,
+      );
+    }
+    values += envelope.value.values;
+    if (values > LIMITS.trustUploadValues) {
+      const most = LIMITS.trustUploadValues;
+      return fault(
+        'ErrValidation',
+        `expected at most ${most} JSON values in one upload, found more`,
       );
     }
     if (parts.has(role)) return fault('ErrValidation', `role ${role} was uploaded twice`);

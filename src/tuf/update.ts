@@ -1,4 +1,5 @@
 import { parseEnvelope } from './envelope.ts';
+import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { checkListed } from './repository.ts';
 import { verifyListing } from './listing.ts';
@@ -123,10 +124,16 @@ function checkTargets(
   parts: ReadonlyMap<string, Part>,
 ): Step<ReadonlyMap<string, TrustedTargets>> {
   const verified = new Map<string, TrustedTargets>();
+  let values = 0;
   const load = (role: string): Step<true> => {
     const bytes = stored.get(role)?.bytes;
     if (bytes === undefined || verified.has(role)) return step(true);
     const envelope = parseEnvelope(bytes);
+    values += envelope.ok ? envelope.value.values : 0;
+    if (values > LIMITS.trustRepositoryValues) {
+      const most = LIMITS.trustRepositoryValues;
+      return fault('ErrBadTargets', `expected at most ${most} JSON values in the roles above`);
+    }
     const loaded = envelope.ok
       ? verifyTargets(role, envelope.value, { root, verified, now: null })
       : envelope;

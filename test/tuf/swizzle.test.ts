@@ -1,14 +1,26 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorCode } from '../../src/lib/errors.ts';
+import { buildTargets } from '../../src/tuf/build-files.ts';
+import { lifetime } from '../../src/tuf/lifetime.ts';
 import { lookUpTag } from '../../src/tuf/lookup.ts';
 import type { TrustedRepository } from '../../src/tuf/repository.ts';
 import { verifyRepository } from '../../src/tuf/repository.ts';
+import type { Delegation } from '../../src/tuf/targets.ts';
 import { verifyRoot } from '../../src/tuf/root-trust.ts';
 import type { JsonObject } from '../../src/lib/json.ts';
 import type { Result } from '../../src/lib/result.ts';
 import type { Hand, MadeRepository } from '../support/tuf.ts';
-import { GUN, NOW, makeHand, makeRepository, replaced, resign, tag } from '../support/tuf.ts';
+import {
+  GUN,
+  NOW,
+  makeHand,
+  makeRepository,
+  replaced,
+  resign,
+  roleOf,
+  tag,
+} from '../support/tuf.ts';
 
 const EXPIRED = '2026-11-22T11:59:59Z';
 const ROLES = ['root', 'timestamp', 'snapshot', 'targets', 'targets/alice', 'targets/releases'];
@@ -239,5 +251,61 @@ describe('the metadata swizzler', () => {
     expect(result.ok && lookUpTag(result.value.tree, 'v9999')).toMatchObject({
       entry: { digest: `sha256:${tag('content 9999').sha256}` },
     });
+  });
+
+  interface Bent {
+    readonly threshold?: number;
+    /** How often the one signature is there. */
+    readonly copies?: number;
+    /** Values that mean nothing. */
+    readonly junk?: number;
+  }
+
+  /** The repository with delegations to as many roles of alice's, bent each as `bent` says. */
+  async function withRoles(
+    count: number,
+    bent: (name: string) => Bent,
+  ): Promise<Result<TrustedRepository>> {
+    const { alice, targets } = made.hands;
+    const names = Array.from({ length: count }, (_, n) => `targets/r${String(n).padStart(2, '0')}`);
+    const files = new Map(made.files);
+    const delegations: Delegation[] = [];
+    for (const name of names) {
+      const { threshold = 1, copies = 1, junk = 0 } = bent(name);
+      delegations.push({ ...roleOf(name, [alice], threshold), paths: [''] });
+      const plain = await resign(
+        made.files.get('targets/alice') as Buffer,
+        { junk: Array.from({ length: junk }, () => 1) },
+        [alice],
+      );
+      const { signed, signatures } = JSON.parse(plain.toString()) as {
+        signed: object;
+        signatures: object[];
+      };
+      const all = Array.from({ length: copies }, () => signatures[0]);
+      files.set(name, Buffer.from(JSON.stringify({ signed, signatures: all })));
+    }
+    const file = { version: 1, expires: lifetime('targets', NOW), signers: [targets] };
+    const parent = await buildTargets({ targets: new Map(), delegations }, file);
+    return verify(await replaced({ ...made, files }, 'targets', parent));
+  }
+  const refusalOf = (result: Result<TrustedRepository>, role: string): string | undefined =>
+    result.ok ? result.value.tree.unreadable.get(role)?.message : result.refusal.message;
+
+  it('T-60: signatures of roles that are set aside count for how many are checked', async () => {
+    // With the one of targets as many as are checked, by one key of the two that their delegations ask for.
+    const result = await withRoles(5, (name) =>
+      name === 'targets/r04' ? {} : { threshold: 2, copies: name === 'targets/r03' ? 255 : 256 },
+    );
+    expect(refusalOf(result, 'targets/r03')).toMatch('did not meet threshold');
+    expect(refusalOf(result, 'targets/r04')).toBe('expected at most 1024 signatures in all roles');
+  });
+
+  it('T-60: of more values than are read of a repository the last roles are set aside', async () => {
+    const result = await withRoles(6, (name) => ({ junk: name === 'targets/r05' ? 0 : 199_000 }));
+    expect(refusalOf(result, 'targets/r04')).toBeUndefined();
+    const more = await withRoles(7, (name) => ({ junk: name === 'targets/r06' ? 0 : 199_000 }));
+    for (const role of ['targets/r05', 'targets/r06'])
+      expect(refusalOf(more, role)).toBe('expected at most 1000000 JSON values in all roles');
   });
 });

@@ -383,4 +383,40 @@ describe('what an upload to a Notary v1 server has to be', () => {
     ]);
     expect(unwrap(parseEnvelope(file)).message.toString()).toMatch('"unknown":{"member":[1,"é"]}');
   });
+
+  it('T-60: values are bounded in number, in one upload and in the roles above one', async () => {
+    const junk = Array.from({ length: 190_000 }, () => 1);
+    const { signed, signatures } = JSON.parse(fileOf('targets').toString()) as {
+      signed: object;
+      signatures: unknown[];
+    };
+    const file = Buffer.from(JSON.stringify({ signed: { ...signed, junk }, signatures }));
+    expect(upload({ targets: file, 'targets/alice': file, 'targets/releases': file })).toEqual(
+      fault('ErrValidation', 'expected at most 500000 JSON values in one upload, found more'),
+    );
+    // Alice makes as long a chain of her own as she likes, in as many uploads.
+    const names = ['', '/b', '/c', '/d', '/e', '/f', '/g'].map((_, n, all) =>
+      ['targets/alice', ...all.slice(1, n + 1)].join(''),
+    );
+    const chain = new Map(stored);
+    for (const [n, name] of names.entries()) {
+      const below = names[n + 1];
+      const delegations =
+        below === undefined ? [] : [{ ...roleOf(below, [made.hands.alice]), paths: [''] }];
+      const plain = await buildTargets(
+        { targets: new Map(), delegations },
+        { version: 1, expires: lifetime('targets', NOW), signers: [made.hands.alice] },
+      );
+      chain.set(name, { version: 1, bytes: await resign(plain, { junk }, [made.hands.alice]) });
+    }
+    const last = chain.get(names.at(-1) ?? '')?.bytes ?? Buffer.of();
+    const again = await resign(last, { version: 2, junk: [] }, [made.hands.alice]);
+    expect(upload({ [names.at(-1) ?? '']: again }, { stored: chain })).toEqual(
+      fault('ErrBadTargets', 'expected at most 1000000 JSON values in the roles above'),
+    );
+    const third = await resign(chain.get(names[3] ?? '')?.bytes ?? last, { version: 2, junk: [] }, [
+      made.hands.alice,
+    ]);
+    expect(upload({ [names[3] ?? '']: third }, { stored: chain })).toMatchObject({ ok: true });
+  });
 });
