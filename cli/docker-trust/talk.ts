@@ -24,6 +24,7 @@ export function openTalk(env: NodeJS.ProcessEnv): Talk {
   const { stdin, stdout, stderr } = process;
   // What is typed shows by way of this stream, and not at all while a secret is.
   let hidden = false;
+  let asking = false;
   const echo = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       if (!hidden) stdout.write(chunk);
@@ -31,6 +32,17 @@ export function openTalk(env: NodeJS.ProcessEnv): Talk {
     },
   });
   let reader: Interface | undefined;
+  const open = (): Interface => {
+    const terminal = stdin.isTTY === true;
+    const opened = createInterface({ input: stdin, output: echo, terminal, crlfDelay: Infinity });
+    // Once a terminal was asked, Ctrl-C is a key and no signal: it ends a question, and any other time
+    // the program, as it did before.
+    opened.on('SIGINT', () => {
+      opened.close();
+      if (!asking) process.kill(process.pid, 'SIGINT');
+    });
+    return opened;
+  };
   let lines: AsyncIterator<string> | undefined;
   return {
     env,
@@ -38,15 +50,12 @@ export function openTalk(env: NodeJS.ProcessEnv): Talk {
     err: (text) => void stderr.write(display(text)),
     ask: async (question, { secret = false } = {}) => {
       stdout.write(display(question));
-      reader ??= createInterface({
-        input: stdin,
-        output: echo,
-        terminal: stdin.isTTY === true,
-        crlfDelay: Infinity,
-      });
+      reader ??= open();
       lines ??= reader[Symbol.asyncIterator]();
       hidden = secret;
+      asking = true;
       const next = await lines.next();
+      asking = false;
       hidden = false;
       if (secret) stdout.write('\n');
       return next.done === true ? null : next.value;

@@ -1,0 +1,43 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createSite } from '../../support/countersign.ts';
+import { suiteScope } from '../../support/scope.ts';
+
+const PLUGIN = join(import.meta.dirname, '..', '..', '..', 'bin', 'docker-trust.js');
+
+describe('docker trust at a terminal', () => {
+  const scope = suiteScope();
+
+  it('ends by Ctrl-C also after a question, while the trust server is waited for', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => {}));
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const { env } = createSite(join(scope.folder(), 'site'));
+    const command = `'${process.execPath}' '${PLUGIN}' trust revoke localhost:5/app`;
+    // `script` gives the program a terminal of its own.
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], {
+      env: {
+        ...process.env,
+        ...env,
+        SHELL: '/bin/sh',
+        DOCKER_CONTENT_TRUST_SERVER: `https://127.0.0.1:${port}`,
+      },
+    });
+    const ended = once(terminal, 'close');
+    let shown = '';
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+      if (shown.endsWith('[y/N] ')) terminal.stdin.write('y\r');
+    });
+    silent.once('connection', () => terminal.stdin.write('\u0003'));
+    // 128 and the number of SIGINT.
+    expect(await ended).toEqual([130, null]);
+    expect(shown).toContain('Confirm you would like to delete all signature data');
+    silent.close();
+  });
+});
