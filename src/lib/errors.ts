@@ -218,6 +218,12 @@ export const ERRORS = {
     'UNSUPPORTED',
     'Notary v1 metadata is older than what was seen before.',
   ),
+  ROOT_NOT_PINNED: row(
+    400,
+    1,
+    'UNSUPPORTED',
+    'Notary v1 metadata do not follow from the root that the repository is held to.',
+  ),
   NO_TRUST_DATA: row(
     404,
     1,

@@ -28,7 +28,7 @@ export async function verifyPinned(
   pin: TrustPin | null,
   now: Date,
 ): Promise<Result<TrustedRepository>> {
-  if (pin === null) return refuse('TRUST_DATA_INVALID', `no root is pinned; ${ASK}`);
+  if (pin === null) return refuse('ROOT_NOT_PINNED', `no root is pinned; ${ASK}`);
   const root = await followPin(store, repository, state, pin, now);
   if (!root.ok) return root;
   const files = new Map<string, Uint8Array>();
@@ -60,7 +60,7 @@ async function followPin(
   if (Buffer.from(pin.root).equals(newest.bytes)) return followRoots(pinned, [], context);
   const other = (why: string): Result<never> =>
     refuse(
-      'TRUST_DATA_INVALID',
+      'ROOT_NOT_PINNED',
       `not the pinned root, and not one that follows from it (${why}); ${ASK}`,
     );
   const steps = newest.version - pinned.version;

@@ -71,7 +71,7 @@ describe('the root that a repository is held to', () => {
     expect(await begin(stage, thief, { latest: 'evil' })).toEqual({ ok: true, signed: [] });
     expect((await stage.notary.current(gun, 'targets'))?.version).toBe(1);
     expect(await verdict(stage)).toMatch(
-      /^TRUST_DATA_INVALID: not the pinned root, and not one that follows from it .* reset$/,
+      /^ROOT_NOT_PINNED: not the pinned root, and not one that follows from it .* reset$/,
     );
     expect((await stage.store.trustPin(gun))?.root).toEqual(pinned);
     // Nothing of it is on record as signed, now or once the owner is back.
@@ -79,7 +79,7 @@ describe('the root that a repository is held to', () => {
     const signed = await stage.store.events({ limit: 10, type: 'signature' });
     expect(signed.map(({ digest }) => digest)).not.toContain(EVIL);
     const restarted = await stage.restart();
-    expect(await verdict(restarted)).toMatch(/^TRUST_DATA_INVALID/);
+    expect(await verdict(restarted)).toMatch(/^ROOT_NOT_PINNED/);
     await restarted.notary.reset(gun, 'admin', 'the owner lost his key');
     expect(await verdict(restarted)).toBe('ok');
     expect(await restarted.store.trustEntries(gun, EVIL)).toHaveLength(1);
