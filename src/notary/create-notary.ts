@@ -54,6 +54,11 @@ class NotaryOfStore implements Notary {
     });
   }
 
+  async mayBegin(repository: Repository): Promise<boolean> {
+    if (this.#ports.pinnedRoots(repository) === null) return false;
+    return !(await this.#repositories.state(repository)).files.has('root');
+  }
+
   async current(repository: Repository, role: string): Promise<StoredTrustFile | null> {
     const signs = role === 'timestamp' || role === 'snapshot';
     const state = signs

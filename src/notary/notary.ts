@@ -41,6 +41,11 @@ export type ServerRole = 'snapshot' | 'timestamp';
 export interface Notary {
   publish(request: PublishRequest): Promise<PublishOutcome>;
   /**
+   * True where a publish without the right to push may be accepted: policy pins the root of the repository,
+   * and it has none. To be asked before an upload is read; `publish` asks again.
+   */
+  mayBegin(repository: Repository): Promise<boolean>;
+  /**
    * The current file of a role, all of one consistent state, signed anew where it has expired; `null`
    * where there is none.
    */

@@ -281,6 +281,12 @@ describe('the trust server by HTTP', () => {
         detail: expect.stringMatching(/right to push/),
       });
       expect((await dev.publish(pinned, parts)).status).toBe(200);
+      // An upload that cannot be accepted, whatever it says, is not even read.
+      const huge = [['root', Buffer.alloc(LIMITS.trustUploadBytes)]] as const;
+      for (const gun of [other, pinned]) {
+        expect((await dev.publish(gun, huge)).status).toBe(401);
+        expect((await ci.publish(gun, huge)).status).toBe(413);
+      }
     });
 
     it('what was read with a login is for no shared cache', async () => {

@@ -20,6 +20,8 @@ export async function publish(
 ): Promise<void> {
   const rights = await mayPublish(ports, r, { repository, registry });
   if (typeof rights !== 'boolean') return forbid(ports, r, rights);
+  // Uploads take of the room that all bodies have together: not for what is refused whatever it says.
+  if (!rights && !(await ports.notary.mayBegin(repository))) return forbid(ports, r, NO_PUSH);
   askForBody(r.request, r.response);
   const body = await readBody(r.request, LIMITS.trustUploadBytes);
   if (body === null) return fail(r, 'TOO_LARGE');
