@@ -32,6 +32,10 @@ Examples:
       'the passphrase of an alias of the signer, in the first line of a file; may be repeated (default: NOTARY_SIGNER_<ALIAS>)',
       repeated,
     )
+    .option(
+      '--expired-timestamp',
+      'also repositories without keys whose timestamp has ended, as of a server that is gone',
+    )
     .option('--data <dir>', "the service's data folder (default: that of the configuration)")
     .option('--config <file>', 'configuration file (default: countersign.yaml, if there)')
     .option('--dry-run', 'check everything and write nothing');

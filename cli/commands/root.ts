@@ -82,6 +82,12 @@ function defineRotate(root: Command, context: Context): void {
         "other timestamp and snapshot keys of the server's, both at once; the root key stays",
       ).conflicts('keepKey'),
     )
+    .addOption(
+      new Option(
+        '--expired-timestamp',
+        'with --server-keys: also where the present timestamp has ended, as of a server that is gone; look first whether the tags are the newest',
+      ),
+    )
     .option(
       '--passphrase-file <file>',
       'read the passphrase of the keys from the first line of a file',

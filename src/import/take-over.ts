@@ -11,7 +11,8 @@ import { missingLines } from './feed.ts';
 import { onlyListed, openKeys } from './open-keys.ts';
 import type { KeyPlace, RepositoryReport } from './report.ts';
 import { nothingStored } from './report.ts';
-import { checkRepository } from './repository-check.ts';
+import type { CheckedRepository } from './repository-check.ts';
+import { checkRepository, dayOf } from './repository-check.ts';
 import type { NotarySource } from './source.ts';
 import type { Taken } from './store-repository.ts';
 import { storeRepository } from './store-repository.ts';
@@ -19,6 +20,9 @@ import type { ImportReads, ImportTarget } from './target.ts';
 
 const FEED_NOTE =
   'its lines of the changefeed have ids that this service gave to others, or too high ones: whoever reads the feed has to begin anew';
+
+const ACCEPT =
+  'where its server is gone for good, --expired-timestamp takes it over as it is, and clients accept it when its owner has changed to our keys';
 
 /**
  * Takes one repository over, all of it in one commit or nothing: what cannot be believed, read or
@@ -52,6 +56,12 @@ export async function takeOver(
     : await rootHere(target.reads, repository);
   const { keys, notes } = known ? onlyListed(opened.value, newest) : opened.value;
 
+  const ids = new Set([...here, ...keys.map(({ id }) => id)]);
+  const stale = staleOf(checked.value, ids, target.now);
+  if (stale !== null && files.length > 0 && !target.expiredTimestamps) {
+    return nothingStored(gun, 'refused', `${stale}; ${ACCEPT}`);
+  }
+
   const lines = await missingLines(source, target.reads, repository);
   // Without its lines the feed gets new ones for what is stored now.
   const kept = lines !== null && (lines.count > 0 || files.length === 0);
@@ -68,13 +78,25 @@ export async function takeOver(
   }
   const changed = files.length > 0 || keys.length > 0;
   const outcome = known ? (changed ? 'updated' : 'unchanged') : 'imported';
-  const ids = new Set([...here, ...keys.map(({ id }) => id)]);
   return reportOf(taken, outcome, {
     now: target.now,
     timestamp: placeOf(root.roles.timestamp, ids, false),
     snapshot: placeOf(root.roles.snapshot, ids, source.hasKeys),
-    notes: [...notes, ...(lines === null ? [FEED_NOTE] : [])],
+    notes: [...notes, ...(stale === null ? [] : [stale]), ...(lines === null ? [FEED_NOTE] : [])],
   });
+}
+
+/**
+ * That nothing bounds how old a repository's files are: its timestamp has ended, and the key that would
+ * vouch for them again is not here. `null` where it is, or the timestamp still holds.
+ */
+function staleOf(
+  { verified: { root, timestamp } }: CheckedRepository,
+  ids: ReadonlySet<string>,
+  now: Date,
+): string | null {
+  if (timestamp.expires > now || placeOf(root.roles.timestamp, ids, false) === 'here') return null;
+  return `its timestamp ended on ${dayOf(timestamp.expires)}, and nobody here can sign another: nothing says that its tags are the newest`;
 }
 
 /** The root that stands here; `null` for none. */

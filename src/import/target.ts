@@ -24,6 +24,8 @@ export interface ImportTarget {
     readonly actor: string;
   } | null;
   readonly now: Date;
+  /** Also what stands under a timestamp that has ended and that nobody can sign anew. */
+  readonly expiredTimestamps: boolean;
 }
 
 /** The store of a data folder that has none yet. */

@@ -89,6 +89,7 @@ export interface ImportAsked {
   readonly dryRun?: boolean;
   readonly passphrase?: string | null;
   readonly now?: Date;
+  readonly expiredTimestamps?: boolean;
 }
 
 /** What a suite imports with; call {@link importSuite} in the body of `describe`, or at the top. */
@@ -127,6 +128,7 @@ export function importSuite(): ImportSuite {
     },
     importDump: async (store, content, asked = {}) => {
       const { named = [], dryRun = false, passphrase = SEALING.passphrase, now = NOW } = asked;
+      const { expiredTimestamps = false } = asked;
       const source = await openDumps([written(content)], named, () => undefined);
       const target: ImportTarget = {
         registries: [{ host: 'registry.example.com', aliases: ['alias.example.com'] }],
@@ -134,6 +136,7 @@ export function importSuite(): ImportSuite {
         reads: store ?? EMPTY,
         writes: dryRun || store === null ? null : { store, masterKey, actor: 'local:admin' },
         now,
+        expiredTimestamps,
       };
       try {
         return await importAll(source, target, named, () => undefined);

@@ -28,6 +28,7 @@ export interface NotaryFlags extends SourceFlags {
   readonly data?: string;
   readonly config?: string;
   readonly dryRun?: boolean;
+  readonly expiredTimestamp?: boolean;
 }
 
 /** Runs `import notary`. */
@@ -57,7 +58,14 @@ export async function runImport(
     const writes = dryRun || store === null ? null : await writesTo(store, config);
     const now = systemClock();
     const reads = store ?? EMPTY;
-    const target: ImportTarget = { registries: config.registries, passphrases, reads, writes, now };
+    const target: ImportTarget = {
+      registries: config.registries,
+      passphrases,
+      reads,
+      writes,
+      now,
+      expiredTimestamps: flags.expiredTimestamp === true,
+    };
     const report = await importAll(source, target, repositories, (one, done, all) =>
       output.note(`${done}/${all} ${oneLine(one.gun)}: ${one.outcome}`),
     );

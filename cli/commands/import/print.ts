@@ -54,6 +54,7 @@ function rotation(repositories: readonly string[]): readonly string[] {
     ...repositories.map((gun) => `  ${gun}`),
     'Each owner runs, against this service and before the repository can only be refused:',
     '  countersign root rotate --server-keys REPOSITORY',
+    'With --expired-timestamp where the timestamp of a server that is gone has ended already.',
   ];
 }
 

@@ -7,6 +7,7 @@ import { forEachRepository, parseRepositories } from '../../each-repository.ts';
 export interface RotateFlags extends TrustFlags {
   readonly keepKey?: boolean;
   readonly serverKeys?: boolean;
+  readonly expiredTimestamp?: boolean;
 }
 
 /** `root rotate`. */
@@ -45,8 +46,11 @@ async function rotateServers(
   repositories: ReturnType<typeof parseRepositories>,
   flags: RotateFlags,
 ): Promise<void> {
+  const { expiredTimestamp = false } = flags;
   const outcomes = await forEachRepository(context, repositories, flags, async (session, gun) =>
-    Object.fromEntries(await rotateServerKeys(session, gun, ['timestamp', 'snapshot'])),
+    Object.fromEntries(
+      await rotateServerKeys(session, gun, ['timestamp', 'snapshot'], { expiredTimestamp }),
+    ),
   );
   context.output().result({ repositories: outcomes }, () =>
     outcomes

@@ -4,7 +4,7 @@ import type { Repository } from '../../oci/reference.ts';
 import type { HeldKeys } from './held-keys.ts';
 import { heldKeys } from './held-keys.ts';
 import { endingSoon } from './expiry.ts';
-import type { LoadedTrust } from './load.ts';
+import type { LoadedTrust, LoadOptions } from './load.ts';
 import { loadTrust } from './load.ts';
 import type { TrustSession } from './session.ts';
 import type { TrustEdit } from './submit.ts';
@@ -19,6 +19,8 @@ export interface TrustChangeRequest {
   readonly edit: (loaded: LoadedTrust, keys: HeldKeys) => Promise<TrustEdit | null>;
   /** Somebody says so: `targets` and a snapshot of one's own that have expired are signed again as they are. */
   readonly renew?: boolean;
+  /** Somebody says so: what is listed by a timestamp that has ended is taken for the newest. */
+  readonly expiredTimestamp?: boolean;
 }
 
 const ATTEMPTS = 8;
@@ -40,8 +42,7 @@ export async function changeTrust(
 ): Promise<boolean> {
   const keys = heldKeys(session.keys, session.open);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const mayHaveExpired = request.renew === true ? 'targets' : 'nothing';
-    const loaded = await loadTrust(session, gun, { mayHaveExpired });
+    const loaded = await loadTrust(session, gun, { mayHaveExpired: mayHaveExpired(request) });
     if (loaded.kind === 'refused') throw refused(gun, loaded.refusal);
     if (loaded.kind === 'none' && loaded.pinned) throw gone(session, gun);
     let published: 'stored' | 'conflict';
@@ -69,6 +70,14 @@ export async function changeTrust(
     'TRUST_UPDATE_CONFLICT',
     `others published to ${gun} each time in ${ATTEMPTS} attempts; nothing was changed, try again`,
   );
+}
+
+function mayHaveExpired({
+  renew,
+  expiredTimestamp,
+}: TrustChangeRequest): NonNullable<LoadOptions['mayHaveExpired']> {
+  if (expiredTimestamp === true) return 'timestamp';
+  return renew === true ? 'targets' : 'nothing';
 }
 
 /** Versions of the files that a change writes, by role. */
@@ -125,9 +134,13 @@ function refused(
   // Of a root that has ended there is nothing to sign again with this flag.
   const lapsed =
     refusal.code === 'TRUST_DATA_EXPIRED' && /^(?:targets|snapshot) /.test(refusal.message);
+  // A server signs its timestamps by itself: this one has no key for them.
+  const stopped = refusal.code === 'TRUST_DATA_EXPIRED' && refusal.message.startsWith('timestamp ');
   const advice = lapsed
     ? `; who holds its key signs it again as it is with: countersign sign --renew ${gun}:TAG, or countersign signer add --renew`
-    : '';
+    : stopped
+      ? `; where it was taken over from a server that is gone, its owner gives this one keys with: countersign root rotate --server-keys --expired-timestamp ${gun}`
+      : '';
   return new CountersignError(
     refusal.code,
     `the trust data of ${gun} cannot be believed: ${refusal.message}${advice}`,

@@ -42,8 +42,11 @@ export type TrustLoad =
 
 /** How a repository's trust data are read. */
 export interface LoadOptions {
-  /** `targets`: `targets` and the snapshot may have, for who signs them again; see `RepositoryFiles`. */
-  readonly mayHaveExpired?: 'nothing' | 'targets';
+  /**
+   * `targets`: `targets` and the snapshot may have, for who signs them again; `timestamp`: that one may
+   * have, for who gives the server a key to sign others. See `RepositoryFiles`.
+   */
+  readonly mayHaveExpired?: 'nothing' | 'targets' | 'timestamp';
 }
 
 /** All files of one repository together; one alone is bounded by `LIMITS.trustMetadataBytes`. */
@@ -132,7 +135,12 @@ async function fetchFiles(
   const stamp = await server.file(repository, 'timestamp', LIMITS.timestampBytes);
   if (stamp === null) return unavailable('timestamp');
   // Nothing that it names is asked for before its signature is known to be good.
-  const timestamp = verifyListing(stamp, 'timestamp', root.roles.timestamp, now);
+  const timestamp = verifyListing(
+    stamp,
+    'timestamp',
+    root.roles.timestamp,
+    mayHaveExpired === 'timestamp' ? null : now,
+  );
   if (!timestamp.ok) return timestamp;
   files.set('timestamp', stamp);
   const named = timestamp.value.meta.get('snapshot');

@@ -87,15 +87,19 @@ async function nextSigner(
 /**
  * Has the server make other keys for roles, and lists them all in one new root: a server that took the
  * repository over from another, without its keys, has to get both at once, as it signs with both. Of a
- * snapshot whose key a client held it makes the server's. Returns the ids of the new keys by role.
+ * snapshot whose key a client held it makes the server's. With `expiredTimestamp` the present timestamp
+ * may have ended, as of a server that is gone: who asks for it takes what that one listed for the newest;
+ * nothing older than this machine has seen is taken. Returns the ids of the new keys by role.
  */
 export async function rotateServerKeys(
   session: TrustSession,
   gun: Repository,
   roles: readonly ServerRole[],
+  { expiredTimestamp = false }: { readonly expiredTimestamp?: boolean } = {},
 ): Promise<ReadonlyMap<ServerRole, string>> {
   const made = new Map<ServerRole, TufKey>();
   await changeTrust(session, gun, {
+    expiredTimestamp,
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async ({ repository }, keys) => {
       const before = repository.root.roles;
