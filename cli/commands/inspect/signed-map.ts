@@ -1,6 +1,7 @@
 import { codeOf, CountersignError, messageOf } from '../../../src/lib/errors.ts';
-import type { Reference } from '../../../src/oci/reference.ts';
+import type { Reference, Repository } from '../../../src/oci/reference.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
+import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import type { Context } from '../../commands.ts';
 import type { TrustReport } from '../../docker-trust/report.ts';
 import { reportOf } from '../../docker-trust/report.ts';
@@ -21,13 +22,22 @@ export async function readSignedMap(
   if (image.host === 'docker.io' && !session.server.address.named) return null;
   try {
     const loaded = await loadTrust(session, image.repository);
-    if (loaded.kind === 'none') return null;
+    if (loaded.kind === 'none' && !loaded.pinned) return null;
+    if (loaded.kind === 'none') throw gone(session, image.repository);
     if (loaded.kind === 'trusted') return reportOf(loaded.repository, image.tag ?? null);
     const { code, message } = loaded.refusal;
     throw new CountersignError(code, `the trust data of ${image.repository}: ${message}`);
   } finally {
     await session.server.close();
   }
+}
+
+/** Signatures that were there are not "none": who answers for a trust server may only hide them. */
+function gone({ server, cache }: TrustSession, repository: Repository): CountersignError {
+  return new CountersignError(
+    'CANNOT_VERIFY',
+    `${server.host} has no trust data of ${repository} any more, and this machine has seen some; if they were deleted on purpose, remove ${cache.folder(repository)}`,
+  );
 }
 
 /** The same beside other signatures: what went wrong is told, and is no failure of the rest. */

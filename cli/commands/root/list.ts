@@ -7,6 +7,7 @@ import { parseDuration } from '../../../src/lib/time.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
 import { splitRepository } from '../../../src/oci/reference.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
+import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { canonicalKeyId } from '../../../src/tuf/public-key.ts';
 import { rootCertificateExpiry } from '../../../src/tuf/root-certificates.ts';
 import type { Root } from '../../../src/tuf/root.ts';
@@ -91,9 +92,7 @@ async function ask(context: Context, flags: ListFlags, repository: Repository): 
       const problem = `${session.server.host} has no trust data for it`;
       return { repository, root: null, problem, unanswered: false };
     }
-    // Of a root that has ended it is told when.
-    const bytes = await session.server.file(repository, 'root');
-    const { root } = rootIn(bytes ?? Buffer.alloc(0));
+    const root = await rootOfRefused(session, repository);
     return { repository, root, problem: loaded.refusal.message, unanswered: false };
   } catch (error) {
     if (codeOf(error) === 'INTERNAL') throw error;
@@ -101,6 +100,17 @@ async function ask(context: Context, flags: ListFlags, repository: Repository): 
   } finally {
     await session.server.close();
   }
+}
+
+/**
+ * Of a root that has ended it is told when. Where this machine has seen another than what the server
+ * shows now, it is not: a server must not have anybody begin anew, and drop the pin, by showing an old one.
+ */
+async function rootOfRefused(session: TrustSession, repository: Repository): Promise<Root | null> {
+  const shown = await session.server.file(repository, 'root');
+  const pinned = await session.cache.read(repository, 'root');
+  if (shown === null || (pinned !== null && !Buffer.from(pinned).equals(shown))) return null;
+  return rootIn(shown).root;
 }
 
 function rootIn(bytes: Uint8Array): Pick<Found, 'root' | 'problem'> {
