@@ -58,8 +58,8 @@ export type RepositoryPlace =
 
 const FILE_NAME = /^([0-9a-f]{64})\.key$/;
 const ID_PREFIX = /^[0-9a-f]{7,64}$/;
-/** More files than anybody has keys. */
-const MAX_FILES = 1000;
+/** Each repository that was begun here has a targets key of its own, and one more where docker kept the snapshot's. */
+const MAX_FILES = 20_000;
 
 /** Gives the key store under docker's configuration folder; reads nothing yet. */
 export function keyStore(dockerConfig: string): KeyStore {
@@ -73,7 +73,7 @@ export function keyStore(dockerConfig: string): KeyStore {
     folder,
     list,
     find: async (nameOrId) => findKey(await list(), nameOrId, folder),
-    byId: async (notaryId) => (await list()).find((stored) => stored.notaryId === notaryId) ?? null,
+    byId: async (notaryId) => storedAs(notaryId, folder),
     open: openStored,
     checkFree,
     add: async (key, name, passphrase) => {
@@ -126,9 +126,7 @@ async function listKeys(folder: string): Promise<readonly StoredKey[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];
-    throw new CountersignError('STORE_UNAVAILABLE', `could not read ${folder} (${code})`, {
-      cause: error,
-    });
+    throw unread(folder, error);
   }
   const files = names.filter((name) => FILE_NAME.test(name)).toSorted();
   if (files.length > MAX_FILES) {
@@ -142,6 +140,28 @@ async function listKeys(folder: string): Promise<readonly StoredKey[]> {
     keys.push(await readStored(join(folder, name), name.slice(0, 64), folder));
   }
   return keys.toSorted((a, b) => compare(a.name ?? '', b.name ?? ''));
+}
+
+/** The key of an id, by its file's name: the others are not read. */
+async function storedAs(notaryId: string, folder: string): Promise<StoredKey | null> {
+  const name = `${notaryId}.key`;
+  if (!FILE_NAME.test(name)) return null;
+  const path = join(folder, name);
+  try {
+    await lstat(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null;
+    throw unread(folder, error);
+  }
+  return readStored(path, notaryId, folder);
+}
+
+function unread(folder: string, error: unknown): CountersignError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new CountersignError('STORE_UNAVAILABLE', `could not read ${folder} (${code})`, {
+    cause: error,
+  });
 }
 
 function compare(a: string, b: string): number {

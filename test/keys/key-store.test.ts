@@ -231,8 +231,16 @@ describe('keyStore', () => {
       await store.add(await generateKey('ed25519'), name, PASSPHRASE);
     }
     expect((await store.list()).map((stored) => stored.name)).toEqual(['alice', 'bob', 'carol']);
-    for (let n = 0; n < 1000; n++) put(n.toString(16).padStart(64, '0'), '');
+    // A person with a thousand repositories has a thousand targets keys, and signs with any of them.
+    const last = (n: number): string => n.toString(16).padStart(64, '0');
+    for (let n = 1; n <= 1500; n++) put(last(n), '');
+    expect(await store.list()).toHaveLength(1503);
+    const alice = await store.find('alice');
+    for (let n = 1501; n <= 20_000; n++) writeFileSync(join(store.folder, `${last(n)}.key`), '');
     await expect(store.list()).rejects.toEqual(failure('TOO_LARGE'));
+    // A key by its id is that file's alone.
+    expect(await store.byId(alice.notaryId)).toMatchObject({ name: 'alice', problem: null });
+    expect(await store.byId(`../private/${alice.notaryId}`)).toBeNull();
   });
 
   it("keeps a repository's own keys as docker does: role and repository in the file, many of one role", async () => {
