@@ -83,9 +83,9 @@ export function trustDataOf(
 ): TrustData {
   return {
     current,
-    entriesOf: (digest) => store.trustEntries(repository, digest),
+    entriesOf: (digest, roles) => store.trustEntries(repository, digest, { roles }),
     async publishedAt(role, tag, digest) {
-      const entries = await store.trustEntries(repository, digest, { role, tag });
+      const entries = await store.trustEntries(repository, digest, { roles: [role], tag });
       const times = entries.map(({ publishedAt }) => publishedAt);
       return times.length === 0 ? null : Math.min(...times);
     },

@@ -142,11 +142,15 @@ export interface TrustReads {
   /** Repositories that have files or a pin, in order, after the given one; at most 1000. */
   trustRepositories(after: Repository | null): Promise<readonly Repository[]>;
   trustPin(repository: Repository): Promise<TrustPin | null>;
-  /** Who said of a digest that it is a tag (at most 1000, the newest first); only what one role said of one tag. */
+  /**
+   * Who said of a digest that it is a tag, the newest first, at most 1000; only what these roles said, and
+   * of one tag. Of each key in each role the newest 64 at most, and the newest of all before more of any:
+   * whoever signs a digest under thousands of tags hides nobody else's word.
+   */
   trustEntries(
     repository: Repository,
     digest: Digest,
-    of?: { readonly role: string; readonly tag: string },
+    of?: { readonly roles: readonly string[]; readonly tag?: string },
   ): Promise<readonly StoredEntry[]>;
   /** The repository and the role that a statement was published for first; `null`: for none. */
   trustStatement(

@@ -267,7 +267,7 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
             { ...entry({ role: 'targets/releases' }), publishedAt: NOW + 1000 },
             { ...entry(), publishedAt: NOW },
           ]);
-          const only = { role: 'targets', tag: '1.0' };
+          const only = { roles: ['targets'], tag: '1.0' };
           expect(await store.trustEntries(app, digestFor('one'), only)).toHaveLength(1);
           expect(await store.trustEntries(app, digestFor('one'), { ...only, tag: '2' })).toEqual(
             [],
@@ -277,6 +277,24 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
         () => new Date(now),
       );
     });
+
+    it('of one key hide nobody else’s, however many they are (T-60)', () =>
+      withStore(async (store) => {
+        const put = (...entries: readonly SignedEntry[]): Promise<unknown> =>
+          store.commit([{ kind: 'trust-entries', repository: app, entries }]);
+        await put(entry({ tag: 'v1' }));
+        const many = Array.from({ length: 1500 }, (_, n) => `t${n}`);
+        for (const [n, role] of ['targets/bob', 'targets', 'targets/bob/a'].entries()) {
+          const keyId = String(n).repeat(64);
+          await put(...many.map((name) => entry({ role, keyId, tag: name })));
+        }
+        const found = await store.trustEntries(app, digestFor('one'));
+        expect(found).toContainEqual(expect.objectContaining(entry({ tag: 'v1' })));
+        const own = { roles: ['targets', 'targets/bob'] };
+        const asked = await store.trustEntries(app, digestFor('one'), own);
+        expect(new Set(asked.map(({ role }) => role))).toEqual(new Set(own.roles));
+        expect(asked).toContainEqual(expect.objectContaining(entry({ tag: 'v1' })));
+      }));
   });
 
   describe('the pin', () => {

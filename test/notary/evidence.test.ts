@@ -81,7 +81,7 @@ describe('trust data as evidence', () => {
     expect(await data?.publishedAt('targets', 'latest', digest('one'))).toBe(begun);
     expect(await data?.publishedAt('targets', 'latest', digest('two'))).toBe(begun + DAY);
     expect(await data?.publishedAt('targets', 'other', digest('one'))).toBeNull();
-    expect(await data?.entriesOf(digest('two'))).toMatchObject([
+    expect(await data?.entriesOf(digest('two'), ['targets'])).toMatchObject([
       { role: 'targets', tag: 'latest' },
     ]);
   });

@@ -110,8 +110,10 @@ export class SignedMap {
   data(): TrustData {
     return {
       current: this.#current(),
-      entriesOf: async (digest) =>
-        this.#entries.filter((one) => one.digest === digest).toReversed(),
+      entriesOf: async (digest, roles) =>
+        this.#entries
+          .filter((one) => one.digest === digest && roles.includes(one.role))
+          .toReversed(),
       publishedAt: async (role, tag, digest) =>
         this.#entries.find((e) => e.role === role && e.tag === tag && e.digest === digest)
           ?.publishedAt ?? null,

@@ -16,6 +16,9 @@ import { blobOf } from './rows.ts';
 
 const FILE_COLUMNS = 'f.role, f.version, f.sha256, f.stored_at, f.bytes';
 
+/** Entries of one key in one role that are told of, at most. */
+const OF_KEY = 64;
+
 /** The questions to trust data; see {@link TrustReads}. Each is one statement: one consistent state. */
 export class TrustReader {
   readonly #queries: Queries;
@@ -76,12 +79,22 @@ export class TrustReader {
   trustEntries(
     repository: Repository,
     digest: Digest,
-    of?: { readonly role: string; readonly tag: string },
+    of?: Parameters<TrustReads['trustEntries']>[2],
   ): readonly StoredEntry[] {
-    const only = of === undefined ? '' : 'AND role = ? AND tag = ?';
-    const sql = `SELECT * FROM trust_entry WHERE repository = ? AND digest = ? ${only}
-       ORDER BY published_at DESC, role, tag, key_id LIMIT ?`;
-    const values = of === undefined ? [] : [of.role, of.tag];
+    const roles = of === undefined ? '' : 'AND role IN (SELECT value FROM json_each(?))';
+    const tag = of?.tag === undefined ? '' : 'AND tag = ?';
+    const sql = `SELECT * FROM (
+       SELECT * FROM (
+         SELECT *, row_number() OVER (
+           PARTITION BY role, key_id ORDER BY published_at DESC, tag
+         ) AS place
+         FROM trust_entry WHERE repository = ? AND digest = ? ${roles} ${tag}
+       ) WHERE place <= ${OF_KEY} ORDER BY place, published_at DESC, role, tag, key_id LIMIT ?
+     ) ORDER BY published_at DESC, role, tag, key_id`;
+    const values = [
+      ...(of === undefined ? [] : [JSON.stringify(of.roles)]),
+      ...(of?.tag === undefined ? [] : [of.tag]),
+    ];
     return this.#queries.all(sql, [repository, digest, ...values, ROWS]).map((row) => ({
       role: String(row['role']),
       tag: String(row['tag']),

@@ -10,8 +10,8 @@ export interface TrustData {
    * was seen; or why it cannot be believed. Its timestamp is the server's own and proves no freshness.
    */
   readonly current: Result<TrustedRepository>;
-  /** Who said of a digest, now or before, that it is a tag here. */
-  entriesOf(digest: Digest): Promise<readonly StoredEntry[]>;
+  /** Who said in one of these roles, now or before, that a digest is a tag here. */
+  entriesOf(digest: Digest, roles: readonly string[]): Promise<readonly StoredEntry[]>;
   /** When an entry that stands now was published first (ms), as far as it is on record. */
   publishedAt(role: string, tag: string, digest: Digest): Promise<number | null>;
 }

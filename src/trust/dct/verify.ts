@@ -45,7 +45,8 @@ async function findIn(
   authorities: readonly Authority[],
 ): Promise<readonly Finding[]> {
   const { voices, mutes } = hear(trusted, authorities);
-  const stored = await data.entriesOf(digest);
+  const roles = new Set(authorities.flatMap(({ name }) => rolesOf(name, trusted)));
+  const stored = await data.entriesOf(digest, [...roles]);
   const common = { expires: trusted.expires, root: rootOf(trusted) };
   const found: Finding[] = [];
   const contradictions = contradictionsOf(voices, digest);
