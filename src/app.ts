@@ -11,7 +11,7 @@ import { withFreePort } from './config/free-port.ts';
 import { createAccess } from './gate/access/access.ts';
 import { TrustAuthoriser } from './gate/authorise/authorise-trust.ts';
 import { createGate } from './gate/gate.ts';
-import { Holds } from './gate/hold/hold.ts';
+import { trustPublished } from './gate/hold/arrival.ts';
 import { Sweeper } from './gate/hold/sweep.ts';
 import { openTrustState } from './gate/in-force/trust-state.ts';
 import { createListener } from './http/listener.ts';
@@ -96,10 +96,8 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
     trustData: (repository) => notary.trustData(repository),
   });
   const byHost = new Map(registries.map((one) => [one.host, one]));
-  const holds = new Holds(gate);
   const sweeper = new Sweeper(
-    gate.ports,
-    holds,
+    gate,
     (repository) => byHost.get(splitRepository(repository).host) ?? null,
   );
   const identities = await openIdentities(config, metrics, log, closers);
@@ -120,10 +118,9 @@ async function start(given: Config, options: ServiceOptions, closers: Closers): 
   await createHttpApp(
     {
       gate,
-      holds,
       notary,
       trustRights: new TrustAuthoriser(gate.authoriser, now),
-      trustPublished: (...published) => holds.trustPublished(...published),
+      trustPublished: (...published) => trustPublished(gate, ...published),
       registries,
       identities,
       counters: metrics,

@@ -1,5 +1,5 @@
 import { namedImage } from '../gate/decisions/named-image.ts';
-import { judgePull } from '../gate/pull/pull.ts';
+import { judgePull } from '../gate/pull/judge.ts';
 import type { AskedImage } from './asked-image.ts';
 import { lookUp, recordOf } from './asked-image.ts';
 import type { AdmissionPorts } from './ports.ts';

@@ -1,6 +1,7 @@
 import { namedImage } from '../gate/decisions/named-image.ts';
 import { refused } from '../gate/outcome.ts';
-import { judgePull, mayRead } from '../gate/pull/pull.ts';
+import { judgePull } from '../gate/pull/judge.ts';
+import { mayRead } from '../gate/pull/resolve.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { AskedImage } from './asked-image.ts';
 import { lookUp, recordOf } from './asked-image.ts';

@@ -1,16 +1,16 @@
 import { Mutex } from '../lib/single-flight.ts';
-import { Artifacts } from './content/artifacts.ts';
+import { Pushers } from './access/pushers.ts';
 import { Authoriser } from './authorise/authorise.ts';
-import { Children } from './verdict/children.ts';
-import { Evaluator } from './verdict/evaluate.ts';
+import { Artifacts } from './content/artifacts.ts';
 import { ManifestFetcher } from './content/fetch.ts';
 import { Links } from './content/links.ts';
 import { ManifestCache } from './content/manifests.ts';
+import { TagResolver } from './content/resolve.ts';
 import type { GatePorts } from './ports.ts';
-import { Pushers } from './access/pushers.ts';
+import { Children } from './verdict/children.ts';
+import { Evaluator } from './verdict/evaluate.ts';
 import { HeldReading } from './verdict/held-reading.ts';
 import { Recording } from './verdict/recording.ts';
-import { TagResolver } from './content/resolve.ts';
 
 /** The gate's parts, made once and handed to every request. */
 export interface Gate {

@@ -1,7 +1,6 @@
 import type { TrustAuthoriser } from '../gate/authorise/authorise-trust.ts';
 import type { Caller } from '../gate/access/caller.ts';
 import type { Gate } from '../gate/gate.ts';
-import type { Holds } from '../gate/hold/hold.ts';
 import type { GateRegistry } from '../gate/ports.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Notary } from '../notary/notary.ts';
@@ -32,7 +31,6 @@ export interface RequestCounters {
 /** Everything that the routes need. */
 export interface HttpPorts {
   readonly gate: Gate;
-  readonly holds: Holds;
   /** The Notary v1 service, and who may use it. */
   readonly notary: Notary;
   readonly trustRights: TrustAuthoriser;

@@ -5,13 +5,13 @@ import { SingleFlight } from '../../lib/single-flight.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { splitRepository } from '../../oci/reference.ts';
-import type { Authoriser } from './authorise.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Refused } from '../outcome.ts';
 import { refused } from '../outcome.ts';
 import type { GatePorts, GateRegistry } from '../ports.ts';
 import { header, ownPath, relayed, unavailable } from '../upstream/answer.ts';
 import type { Relayed } from '../upstream/upstream.ts';
+import type { Authoriser } from './authorise.ts';
 
 /** What may be done with a repository's trust data: reading it needs pull, publishing and keys push, deleting delete. */
 export type TrustRight = 'pull' | 'push' | 'delete';

@@ -4,13 +4,13 @@ import { nextLink } from '../../oci/name-list.ts';
 import type { PageQuery } from '../../oci/paging.ts';
 import { isPath } from '../../oci/reference.ts';
 import type { Caller } from '../access/caller.ts';
-import { Cursors } from './cursor.ts';
 import type { Gate } from '../gate.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedByFailure } from '../outcome.ts';
 import type { GateRegistry } from '../ports.ts';
 import { header, ownPath, readBounded, relayed, unavailable } from '../upstream/answer.ts';
 import type { Relayed } from '../upstream/upstream.ts';
+import { Cursors } from './cursor.ts';
 
 const PAGE_BYTES = 8 * 1024 * 1024;
 const cursors = new Cursors();

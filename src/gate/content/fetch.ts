@@ -5,11 +5,11 @@ import { parseManifest } from '../../oci/manifest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { Caller } from '../access/caller.ts';
+import type { GateRegistry } from '../ports.ts';
+import type { ManifestAnswer } from '../upstream/upstream.ts';
 import type { Links } from './links.ts';
 import type { ManifestCache } from './manifests.ts';
-import type { GateRegistry } from '../ports.ts';
 import { readerOf } from './reader.ts';
-import type { ManifestAnswer } from '../upstream/upstream.ts';
 
 /** Fetches manifests by digest: from the cache, or once from upstream for all who ask at the same time. */
 export class ManifestFetcher {

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import { Epochs } from '../../lib/epochs.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { Epochs } from '../../lib/epochs.ts';
 
 /** A manifest whose bytes were hashed here. */
 export interface CachedManifest {

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache';
+import { Epochs } from '../../lib/epochs.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { Caller } from '../access/caller.ts';
-import { Epochs } from '../../lib/epochs.ts';
 import type { GateRegistry } from '../ports.ts';
-import { readerOf } from './reader.ts';
 import type { HeadAnswer } from '../upstream/upstream.ts';
+import { readerOf } from './reader.ts';
 
 /** How long a tag's digest is remembered, ms: long enough for a burst, short enough for nobody to notice. */
 const REMEMBER = 1_000;

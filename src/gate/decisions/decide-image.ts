@@ -6,8 +6,9 @@ import type { Gate } from '../gate.ts';
 import type { Refused } from '../outcome.ts';
 import { refusedByFailure } from '../outcome.ts';
 import type { GateRegistry } from '../ports.ts';
-import type { Resolved } from '../pull/pull.ts';
-import { judgePull, mayRead, resolveAndJudge, resolveTag } from '../pull/pull.ts';
+import { judgePull } from '../pull/judge.ts';
+import type { Resolved } from '../pull/resolve.ts';
+import { mayRead, resolveAndJudge, resolveTag } from '../pull/resolve.ts';
 import type { Relayed } from '../upstream/upstream.ts';
 
 /** What the decision API is asked: an image by tag or digest (the digest wins where both are named, T-06). */

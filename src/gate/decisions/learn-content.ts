@@ -5,9 +5,9 @@ import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import { kindOf } from '../../oci/media-types.ts';
-import type { Question } from '../verdict/evaluate.ts';
 import type { Gate } from '../gate.ts';
 import type { ManifestAnswer, Relayed } from '../upstream/upstream.ts';
+import type { Question } from '../verdict/evaluate.ts';
 
 /** Nested indexes that are fetched at a time, and for one image at most: whoever may push can nest very many. */
 const WIDTH = 4;

@@ -4,17 +4,17 @@ import type { CountersignError } from '../../lib/errors.ts';
 import { SingleFlight } from '../../lib/single-flight.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import { decide } from '../../policy/decide.ts';
-import { askedBy } from '../../policy/match.ts';
 import type { Decision } from '../../policy/decision.ts';
-import type { ImageQuestion } from './decide-image.ts';
-import { meantBy } from './decide-image.ts';
-import type { Question } from '../verdict/evaluate.ts';
+import { askedBy } from '../../policy/match.ts';
 import type { Gate } from '../gate.ts';
-import { isMalformed, learnContent } from './learn-content.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedByFailure } from '../outcome.ts';
-import { judgePull } from '../pull/pull.ts';
+import { judgePull } from '../pull/judge.ts';
 import type { Relayed } from '../upstream/upstream.ts';
+import type { Question } from '../verdict/evaluate.ts';
+import type { ImageQuestion } from './decide-image.ts';
+import { meantBy } from './decide-image.ts';
+import { isMalformed, learnContent } from './learn-content.ts';
 
 /** A question of somebody who takes stock. */
 export interface SurveyQuestion extends ImageQuestion {

@@ -2,8 +2,9 @@ import { messageOf } from '../../lib/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Hold } from '../../store/store.ts';
 import { SERVICE } from '../access/caller.ts';
-import type { Holds } from './hold.ts';
-import type { GatePorts, GateRegistry } from '../ports.ts';
+import type { Gate } from '../gate.ts';
+import type { GateRegistry } from '../ports.ts';
+import { expire, promoteIfTrusted, replay } from './promote.ts';
 
 /** Between two looks at what waits, ms; and between two looks for signatures that came round the gate. */
 const SWEEP_EVERY = 5_000;
@@ -13,21 +14,15 @@ const REJUDGE_AT_ONCE = 100;
 
 /** Looks after holds: replays intents, ends what is over, notices signatures that came round the gate. */
 export class Sweeper {
-  readonly #ports: GatePorts;
-  readonly #holds: Holds;
+  readonly #gate: Gate;
   readonly #registryOf: (repository: Repository) => GateRegistry | null;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #rejudgedAt = 0;
   #rejudgedTo = 0;
 
-  constructor(
-    ports: GatePorts,
-    holds: Holds,
-    registryOf: (repository: Repository) => GateRegistry | null,
-  ) {
-    this.#ports = ports;
-    this.#holds = holds;
+  constructor(gate: Gate, registryOf: (repository: Repository) => GateRegistry | null) {
+    this.#gate = gate;
     this.#registryOf = registryOf;
   }
 
@@ -36,7 +31,7 @@ export class Sweeper {
     const tick = (): void => {
       this.#sweeping = this.#sweep().catch((error: unknown) => {
         const fields = { error: messageOf(error) };
-        this.#ports.log.warn(fields, 'could not look after holds; will try again');
+        this.#gate.ports.log.warn(fields, 'could not look after holds; will try again');
       });
       void this.#sweeping.then(() => {
         this.#timer = setTimeout(tick, SWEEP_EVERY);
@@ -54,10 +49,10 @@ export class Sweeper {
   }
 
   async #sweep(): Promise<void> {
-    const at = this.#ports.now().getTime();
+    const at = this.#gate.ports.now().getTime();
     for await (const hold of this.#all('promoting')) {
       const registry = this.#registryOf(hold.repository);
-      if (registry !== null) await this.#holds.replay(registry, hold);
+      if (registry !== null) await replay(this.#gate, registry, hold);
     }
     const rejudge = at - this.#rejudgedAt >= REJUDGE_EVERY;
     if (rejudge) this.#rejudgedAt = at;
@@ -65,13 +60,13 @@ export class Sweeper {
     let last = 0;
     for await (const hold of this.#all('waiting')) {
       if (hold.expiresAt <= at) {
-        await this.#holds.expire(hold, 'waiting');
+        await expire(this.#gate, hold, 'waiting');
       } else if (rejudge && hold.id > this.#rejudgedTo && judged < REJUDGE_AT_ONCE) {
         // Signatures may also have been put into the registry behind the gate's back.
         judged++;
         last = hold.id;
         const registry = this.#registryOf(hold.repository);
-        if (registry !== null) await this.#holds.consider(registry, hold, SERVICE);
+        if (registry !== null) await promoteIfTrusted(this.#gate, registry, hold, SERVICE);
       }
     }
     if (rejudge) this.#rejudgedTo = judged < REJUDGE_AT_ONCE ? 0 : last;
@@ -81,7 +76,7 @@ export class Sweeper {
   async *#all(state: Hold['state']): AsyncGenerator<Hold> {
     let after = 0;
     for (;;) {
-      const page = await this.#ports.store.holds({ states: [state], after });
+      const page = await this.#gate.ports.store.holds({ states: [state], after });
       yield* page;
       const last = page.at(-1);
       if (last === undefined) return;

@@ -7,9 +7,9 @@ import type { Decision } from '../../policy/decision.ts';
 import type { ArtifactRecord } from '../../store/store.ts';
 import { checkReferrer } from '../../trust/referrers/check.ts';
 import { readReferrer } from '../../trust/referrers/shape.ts';
+import type { Gate } from '../gate.ts';
 import type { Question } from '../verdict/evaluate.ts';
 import { evidenceSource } from '../verdict/evidence.ts';
-import type { Gate } from '../gate.ts';
 
 /** The right to read, by digest, what was checked to be an artifact before; `null` where it was not. */
 export async function artifactRead(gate: Gate, question: Question): Promise<Decision | null> {

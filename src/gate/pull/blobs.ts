@@ -8,9 +8,9 @@ import type { Gate } from '../gate.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedBy, refusedByFailure } from '../outcome.ts';
 import type { GateRegistry } from '../ports.ts';
-import { pull } from './pull.ts';
 import { relayed, unavailable, withBody } from '../upstream/answer.ts';
 import type { Relayed } from '../upstream/upstream.ts';
+import { pull } from './pull.ts';
 
 const HEAD_MS = 30_000;
 

@@ -1,34 +1,32 @@
-import type { EvidenceSource } from '../../trust/format.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { EvidenceTag } from '../../trust/evidence-tag.ts';
-import { evidenceSource } from '../verdict/evidence.ts';
+import type { EvidenceSource } from '../../trust/format.ts';
 import type { Gate } from '../gate.ts';
+import { signatureArrived } from '../hold/arrival.ts';
+import { refused } from '../outcome.ts';
+import { evidenceSource } from '../verdict/evidence.ts';
+import { pushFallbackIndex } from './fallback-index.ts';
 import type { PushOutcome, Pushed } from './give.ts';
 import { asPushed, asWritten, giveArtifact } from './give-artifact.ts';
-import type { Holds } from '../hold/hold.ts';
 import { signerOf } from './signer-of.ts';
-import { refused } from '../outcome.ts';
-import { pushFallbackIndex } from './fallback-index.ts';
 
 type SignatureTag = Extract<EvidenceTag, { kind: 'signature' }>;
 
 /** A push under a tag that holds evidence: it needs no signature, but must be what it claims to be. */
 export function pushArtifact(
   gate: Gate,
-  holds: Holds,
   pushed: Pushed,
   tag: string,
   claimed: EvidenceTag,
 ): Promise<PushOutcome> {
   return claimed.kind === 'signature'
-    ? pushSignatures(gate, holds, pushed, tag, claimed)
-    : pushFallbackIndex(gate, holds, pushed, tag, claimed);
+    ? pushSignatures(gate, pushed, tag, claimed)
+    : pushFallbackIndex(gate, pushed, tag, claimed);
 }
 
 /** Signatures: checked as what they claim to be, stored, and whatever waited for them is promoted. */
 async function pushSignatures(
   gate: Gate,
-  holds: Holds,
   pushed: Pushed,
   tag: string,
   claimed: SignatureTag,
@@ -43,7 +41,7 @@ async function pushSignatures(
   );
   if (outcome.kind === 'created') {
     gate.tags.forget(repository, tag);
-    await holds.signatureArrived(registry, repository, claimed.subject, caller);
+    await signatureArrived(gate, registry, repository, claimed.subject, caller);
   }
   return outcome;
 }

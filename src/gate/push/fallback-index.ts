@@ -3,20 +3,20 @@ import { LIMITS } from '../../lib/limits.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { MEDIA } from '../../oci/media-types.ts';
+import type { EvidenceTag } from '../../trust/evidence-tag.ts';
 import type { FallbackEntry, FallbackIndex } from '../../trust/referrers/fallback-index.ts';
 import {
   excessOf,
   readFallbackIndex,
   writeFallbackIndex,
 } from '../../trust/referrers/fallback-index.ts';
-import type { EvidenceTag } from '../../trust/evidence-tag.ts';
-import { evidenceSource } from '../verdict/evidence.ts';
 import type { Gate } from '../gate.ts';
+import { signatureArrived } from '../hold/arrival.ts';
+import { refused } from '../outcome.ts';
+import { evidenceSource } from '../verdict/evidence.ts';
 import type { PushOutcome, Pushed } from './give.ts';
 import { asPushed, asWritten, giveArtifact } from './give-artifact.ts';
-import type { Holds } from '../hold/hold.ts';
 import { bestFirst, keptEntries, newEntries } from './join-referrers.ts';
-import { refused } from '../outcome.ts';
 
 type IndexTag = Extract<EvidenceTag, { kind: 'index' }>;
 
@@ -27,7 +27,6 @@ type IndexTag = Extract<EvidenceTag, { kind: 'index' }>;
  */
 export async function pushFallbackIndex(
   gate: Gate,
-  holds: Holds,
   pushed: Pushed,
   tag: string,
   claimed: IndexTag,
@@ -44,7 +43,7 @@ export async function pushFallbackIndex(
   if (outcome.kind === 'created') {
     gate.tags.forget(repository, tag);
     for (const subject of subjects)
-      await holds.signatureArrived(registry, repository, subject, caller);
+      await signatureArrived(gate, registry, repository, subject, caller);
   }
   return outcome;
 }

@@ -1,5 +1,5 @@
-import { digestOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { digestOf } from '../../oci/digest.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { ArtifactRecord } from '../../store/store.ts';
 import type { Gate } from '../gate.ts';

@@ -9,11 +9,11 @@ import { parseManifest } from '../../oci/manifest.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import { keepTrustedFirst } from '../../trust/keep-trusted.ts';
 import type { FallbackEntry, FallbackIndex } from '../../trust/referrers/fallback-index.ts';
-import { evidenceSource } from '../verdict/evidence.ts';
 import type { Gate } from '../gate.ts';
+import { refusedToSay } from '../upstream/answer.ts';
+import { evidenceSource } from '../verdict/evidence.ts';
 import type { Pushed } from './give.ts';
 import { signerOf } from './signer-of.ts';
-import { refusedToSay } from '../upstream/answer.ts';
 
 /** Questions to upstream under way at a time while an index is joined. */
 const WIDTH = 8;

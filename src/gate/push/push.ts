@@ -1,28 +1,27 @@
 import { algorithmOf, digestOf, shortDigest } from '../../oci/digest.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import type { Gate } from '../gate.ts';
-import type { PushOutcome, PushRequest, Pushed } from './give.ts';
-import { give } from './give.ts';
-import type { Holds } from '../hold/hold.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedByFailure } from '../outcome.ts';
 import { pushArtifact } from './artifact.ts';
-import { pushTag } from './tag.ts';
+import type { PushOutcome, PushRequest, Pushed } from './give.ts';
+import { give } from './give.ts';
 import { referrerArrived } from './referrer-arrived.ts';
+import { pushTag } from './tag.ts';
 
 /**
  * A push: by digest it is passed on, since content without a name is unreachable; a tag is
  * only given to what is trusted, or held, as the policy says. Never throws.
  */
-export async function push(gate: Gate, holds: Holds, request: PushRequest): Promise<PushOutcome> {
+export async function push(gate: Gate, request: PushRequest): Promise<PushOutcome> {
   try {
     const pushed = readPush(gate, request);
     if ('kind' in pushed) return pushed;
     const { reference } = pushed;
-    if ('digest' in reference) return await pushDigest(gate, holds, pushed);
+    if ('digest' in reference) return await pushDigest(gate, pushed);
     const claimed = gate.artifacts.tagged(reference.tag);
-    if (claimed !== null) return await pushArtifact(gate, holds, pushed, reference.tag, claimed);
-    return await pushTag(gate, holds, pushed, reference.tag);
+    if (claimed !== null) return await pushArtifact(gate, pushed, reference.tag, claimed);
+    return await pushTag(gate, pushed, reference.tag);
   } catch (error) {
     return pushFailed(gate, request, error);
   }
@@ -46,9 +45,9 @@ export function readPush(gate: Gate, request: PushRequest): Pushed | Refused {
 }
 
 /** Stores a manifest under its digest alone. Throws where the store or the registry cannot be reached. */
-export async function pushDigest(gate: Gate, holds: Holds, pushed: Pushed): Promise<PushOutcome> {
+export async function pushDigest(gate: Gate, pushed: Pushed): Promise<PushOutcome> {
   const outcome = await give(gate, pushed, pushed.digest);
-  if (outcome.kind === 'created') await referrerArrived(gate, holds, pushed);
+  if (outcome.kind === 'created') await referrerArrived(gate, pushed);
   return outcome;
 }
 

@@ -1,5 +1,5 @@
 import type { Gate } from '../gate.ts';
-import type { Holds } from '../hold/hold.ts';
+import { signatureArrived } from '../hold/arrival.ts';
 import { recogniseReferrer } from '../pull/artifact-reads.ts';
 import type { Pushed } from './give.ts';
 
@@ -8,10 +8,10 @@ import type { Pushed } from './give.ts';
  * remembered as that, and whatever waited for it is promoted. Throws STORE_UNAVAILABLE where it could
  * not be remembered; what could not be read now is recognised when it is asked for.
  */
-export async function referrerArrived(gate: Gate, holds: Holds, pushed: Pushed): Promise<void> {
+export async function referrerArrived(gate: Gate, pushed: Pushed): Promise<void> {
   const { registry, repository, digest, manifest, caller } = pushed;
   if (manifest.subject === undefined) return;
   const question = { registry, repository, digest, caller };
   const subject = await recogniseReferrer(gate, question, manifest);
-  if (subject !== null) await holds.signatureArrived(registry, repository, subject, caller);
+  if (subject !== null) await signatureArrived(gate, registry, repository, subject, caller);
 }

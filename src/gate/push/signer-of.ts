@@ -8,8 +8,8 @@ import type {
   SignatureFormat,
   StoredArtifact,
 } from '../../trust/format.ts';
-import { rememberingPayloads } from '../verdict/evidence.ts';
 import type { Gate } from '../gate.ts';
+import { rememberingPayloads } from '../verdict/evidence.ts';
 import type { Pushed } from './give.ts';
 
 /** What {@link signerOf} looks at: one signature under a format's tag, or one referrer. */

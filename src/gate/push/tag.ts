@@ -2,24 +2,20 @@ import { held } from '../../log/hold-events.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Hold } from '../../store/store.ts';
 import type { Gate } from '../gate.ts';
-import type { PushOutcome, Pushed } from './give.ts';
-import { give } from './give.ts';
-import type { Holds } from '../hold/hold.ts';
+import { givenByPush } from '../hold/given-by-push.ts';
+import { asksDct, DOCKER_SIGNS } from '../hold/how-to-sign.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedBy, warningOf } from '../outcome.ts';
-import { DOCKER_SIGNS, asksDct, mayRead } from '../pull/pull.ts';
+import { mayRead } from '../pull/resolve.ts';
 import type { Relayed } from '../upstream/upstream.ts';
+import type { PushOutcome, Pushed } from './give.ts';
+import { give } from './give.ts';
 
 /**
  * Gives one tag to an image, or holds it, as the policy says; refuses what is not trusted. Throws
  * where the store or the registry cannot be reached.
  */
-export async function pushTag(
-  gate: Gate,
-  holds: Holds,
-  pushed: Pushed,
-  tag: string,
-): Promise<PushOutcome> {
+export async function pushTag(gate: Gate, pushed: Pushed, tag: string): Promise<PushOutcome> {
   const { repository, digest, caller } = pushed;
   const first = await judgeTag(gate, pushed, tag);
   if ('kind' in first) return first;
@@ -31,7 +27,8 @@ export async function pushTag(
     if (decision.decision === 'deny') return hold(gate, pushed, waiting);
     await gate.recording.record(decision, caller);
     await gate.artifacts.alsoImage(repository, digest);
-    const outcome = await holds.givenByPush(waiting, decision, () => give(gate, pushed, tag));
+    const put = (): Promise<PushOutcome> => give(gate, pushed, tag);
+    const outcome = await givenByPush(gate.ports.store, waiting, decision, put);
     gate.tags.forget(repository, tag);
     if (outcome.kind !== 'created') return outcome;
     return { ...outcome, warning: warningOf(decision) };

@@ -1,12 +1,11 @@
 import { digestOf } from '../../oci/digest.ts';
 import type { Gate } from '../gate.ts';
-import type { PushOutcome, PushRequest, Pushed } from './give.ts';
-import type { Holds } from '../hold/hold.ts';
 import type { Refused } from '../outcome.ts';
 import { refused } from '../outcome.ts';
+import type { Relayed } from '../upstream/upstream.ts';
+import type { PushOutcome, PushRequest, Pushed } from './give.ts';
 import { pushDigest, pushFailed, readPush } from './push.ts';
 import { judgeTag, pushTag } from './tag.ts';
-import type { Relayed } from '../upstream/upstream.ts';
 
 type Created = Extract<PushOutcome, { kind: 'created' }>;
 
@@ -28,7 +27,6 @@ export type TagsOutcome =
  */
 export async function pushTags(
   gate: Gate,
-  holds: Holds,
   request: PushRequest,
   tags: readonly string[],
 ): Promise<TagsOutcome> {
@@ -48,8 +46,8 @@ export async function pushTags(
       const judged = await judgeTag(gate, named, tag);
       if ('kind' in judged) return judged;
     }
-    const stored = await pushDigest(gate, holds, pushed);
-    return stored.kind === 'created' ? await giveAll(gate, holds, named, tags, stored) : stored;
+    const stored = await pushDigest(gate, pushed);
+    return stored.kind === 'created' ? await giveAll(gate, named, tags, stored) : stored;
   } catch (error) {
     return pushFailed(gate, request, error);
   }
@@ -57,7 +55,6 @@ export async function pushTags(
 
 async function giveAll(
   gate: Gate,
-  holds: Holds,
   named: Pushed,
   tags: readonly string[],
   stored: Created,
@@ -66,7 +63,7 @@ async function giveAll(
   const warnings: string[] = [];
   let held = false;
   for (const [done, tag] of tags.entries()) {
-    const outcome = await pushTag(gate, holds, named, tag).catch((error: unknown) =>
+    const outcome = await pushTag(gate, named, tag).catch((error: unknown) =>
       pushFailed(gate, named, error),
     );
     if (outcome.kind !== 'created')

@@ -9,12 +9,12 @@ import type { Repository } from '../../oci/reference.ts';
 import { fallbackTag } from '../../oci/referrers.ts';
 import { readFallbackIndex, writeFallbackIndex } from '../../trust/referrers/fallback-index.ts';
 import type { Caller } from '../access/caller.ts';
-import { evidenceSource } from '../verdict/evidence.ts';
 import type { Gate } from '../gate.ts';
-import { asWritten, giveArtifact } from '../push/give-artifact.ts';
 import type { Refused } from '../outcome.ts';
 import { refused } from '../outcome.ts';
 import type { GateRegistry } from '../ports.ts';
+import { asWritten, giveArtifact } from '../push/give-artifact.ts';
+import { evidenceSource } from '../verdict/evidence.ts';
 import type { Deletion } from './superseded.ts';
 
 /** Whether something may be deleted: its own right, and only where the policy says `delete: allow`. `null`: it may. */

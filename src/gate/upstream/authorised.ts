@@ -2,12 +2,12 @@ import type { Dispatcher } from 'undici';
 import { basicAuthorization } from '../../oci/authorization.ts';
 import type { Caller } from '../access/caller.ts';
 import { header } from './answer.ts';
-import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 import { gateRefused, noAnswer } from './failure.ts';
 import { OwnTokens } from './own-tokens.ts';
 import { scopesOf } from './scopes.ts';
 import { openTokenServer } from './token-server.ts';
 import type { Sender } from './uploads.ts';
+import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 
 const PROBE_TIMEOUT = 30_000;
 

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
+import type { CountersignError } from '../../lib/errors.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { parseChallenges } from '../../oci/challenge.ts';
 import { header, unavailable } from './answer.ts';
-import type { CountersignError } from '../../lib/errors.ts';
 
 const UNKNOWN_AUTHORITY = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -1,8 +1,8 @@
 import { getBlob, putBlob } from './blobs.ts';
 import { listReferrers, listTags } from './lists.ts';
 import { getManifest, headManifest, putManifest } from './manifests.ts';
-import { Wire } from './wire.ts';
 import type { Upstream, UpstreamOptions } from './upstream.ts';
+import { Wire } from './wire.ts';
 
 /** Opens the connections to the registry behind the gate; nothing is sent yet. */
 export function openUpstream(options: UpstreamOptions): Upstream {

@@ -1,8 +1,8 @@
 import type { Dispatcher, Pool } from 'undici';
 import { unavailable } from './answer.ts';
-import type { Endpoint } from './upstream.ts';
 import { noAnswer } from './failure.ts';
 import { openPool } from './pools.ts';
+import type { Endpoint } from './upstream.ts';
 
 const CONNECTIONS = 64;
 /** Request headers that mean something to a storage; never Authorization (T-72): the address is signed. */

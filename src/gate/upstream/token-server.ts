@@ -2,9 +2,9 @@ import type { Pool } from 'undici';
 import { messageOf } from '../../lib/errors.ts';
 import { TOKEN_ANSWER_BYTES } from '../../oci/authorization.ts';
 import { readBounded, relayed, unavailable } from './answer.ts';
-import type { Endpoint, Relayed, TokenRequest, TokenServer } from './upstream.ts';
 import { tlsAdvice } from './failure.ts';
 import { openPool } from './pools.ts';
+import type { Endpoint, Relayed, TokenRequest, TokenServer } from './upstream.ts';
 
 const TOTAL_TIMEOUT = 30_000;
 const CONNECTIONS = 16;

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import type { Dispatcher, Pool } from 'undici';
 import type { Caller } from '../access/caller.ts';
 import { header, ownPath, unavailable } from './answer.ts';
-import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 import type { PooledRequest } from './authorised.ts';
 import { Authorised } from './authorised.ts';
 import type { BlobStream } from './blob-connection.ts';
@@ -14,6 +13,7 @@ import { readsBlob } from './scopes.ts';
 import { isRedirect, Storage } from './storage.ts';
 import type { Sender } from './uploads.ts';
 import { openUploads } from './uploads.ts';
+import type { TokenServer, UpstreamOptions, UpstreamRequest } from './upstream.ts';
 
 const TOTAL_TIMEOUT = 60_000;
 const MAX_HOPS = 3;

@@ -1,5 +1,5 @@
-import { LIMITS } from '../../lib/limits.ts';
 import { codeOf } from '../../lib/errors.ts';
+import { LIMITS } from '../../lib/limits.ts';
 import { mapParallel } from '../../lib/parallel.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
@@ -7,11 +7,11 @@ import { parseManifest } from '../../oci/manifest.ts';
 import { concerns } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Artifacts } from '../content/artifacts.ts';
-import type { Evaluator, Question } from './evaluate.ts';
 import type { ManifestFetcher } from '../content/fetch.ts';
 import type { Links } from '../content/links.ts';
-import { ParentSearch } from './parent-search.ts';
 import type { GatePorts } from '../ports.ts';
+import type { Evaluator, Question } from './evaluate.ts';
+import { ParentSearch } from './parent-search.ts';
 
 /** Parents looked at on one level of the way up, and how many of them at a time. */
 const LOOKED = 64;

@@ -7,12 +7,12 @@ import { askedOf, isSettled } from '../../policy/match.ts';
 import type { Governing } from '../../policy/policy.ts';
 import type { Finding } from '../../trust/format.ts';
 import type { Caller } from '../access/caller.ts';
+import { readerOf } from '../content/reader.ts';
+import type { GatePorts, GateRegistry } from '../ports.ts';
 import { evidenceSource, rememberingPayloads, withTrustData } from './evidence.ts';
 import { LastFindings } from './last-findings.ts';
-import type { GatePorts, GateRegistry } from '../ports.ts';
-import { readerOf } from '../content/reader.ts';
-import { ALLOW_TTL, holdsForAll, keyText, standsOnTrouble, VerdictCache } from './verdicts.ts';
 import type { VerdictKey } from './verdicts.ts';
+import { ALLOW_TTL, holdsForAll, keyText, standsOnTrouble, VerdictCache } from './verdicts.ts';
 
 /** What is to be judged, for whom. */
 export interface Question {

@@ -1,7 +1,7 @@
 import { shortDigest } from '../../oci/digest.ts';
 import type { Decision } from '../../policy/decision.ts';
-import type { Evaluator, Question } from './evaluate.ts';
 import type { GatePorts } from '../ports.ts';
+import type { Evaluator, Question } from './evaluate.ts';
 
 /**
  * The right to read what is held: an authenticated identity with push may read, by digest only, what

@@ -5,9 +5,9 @@ import { SingleFlight } from '../../lib/single-flight.ts';
 import type { Clock } from '../../lib/time.ts';
 import { splitRepository } from '../../oci/reference.ts';
 import type { Artifacts } from '../content/artifacts.ts';
-import type { Question } from './evaluate.ts';
 import type { ManifestFetcher } from '../content/fetch.ts';
 import { readerOf } from '../content/reader.ts';
+import type { Question } from './evaluate.ts';
 
 /** Tags looked at, how many at a time, and how often in one repository (ms): nobody makes the registry work by asking. */
 const TAGS = 50;

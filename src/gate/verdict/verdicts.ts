@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
+import { Epochs } from '../../lib/epochs.ts';
 import type { Clock } from '../../lib/time.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Action, Decision } from '../../policy/decision.ts';
-import { Epochs } from '../../lib/epochs.ts';
 
 /** What a cached verdict is keyed by. */
 export interface VerdictKey {

@@ -66,8 +66,8 @@ async function pushed(
   request: PushRequest,
   tags: readonly string[],
 ): Promise<TagsOutcome> {
-  if (tags.length > 0) return pushTags(ports.gate, ports.holds, request, tags);
-  const outcome = await push(ports.gate, ports.holds, request);
+  if (tags.length > 0) return pushTags(ports.gate, request, tags);
+  const outcome = await push(ports.gate, request);
   if (outcome.kind !== 'created') return outcome;
   const { warning } = outcome;
   return { ...outcome, given: [], warnings: warning === null ? [] : [warning] };
