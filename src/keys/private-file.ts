@@ -29,6 +29,9 @@ export async function readPrivateFile(path: string): Promise<Result<PrivateFile>
   return ok({ bytes, exposed });
 }
 
+/** What file systems without hard links answer: FAT on a USB stick, some network and virtual ones. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']);
+
 /**
  * Makes a file that was not there before, whole or not at all, and on disk when the promise resolves.
  * Throws KEY_EXISTS where the name is taken (nothing is overwritten), STORAGE_FULL, STORE_UNAVAILABLE.
@@ -39,8 +42,7 @@ export async function createFile(path: string, text: string, mode: number): Prom
   try {
     try {
       await writeDraft(draft, text, mode);
-      // link, unlike rename, fails where the name is taken.
-      await link(draft, path);
+      await giveName(draft, path, { text, mode });
     } finally {
       await rm(draft, { force: true });
     }
@@ -50,10 +52,35 @@ export async function createFile(path: string, text: string, mode: number): Prom
   }
 }
 
-async function writeDraft(draft: string, text: string, mode: number): Promise<void> {
+/** link, unlike rename, fails where the name is taken. */
+async function giveName(
+  draft: string,
+  path: string,
+  { text, mode }: { readonly text: string; readonly mode: number },
+): Promise<void> {
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // A file that is opened so is this call's own, and may go again where it is not whole.
+    await writeDraft(path, text, mode, () => rm(path, { force: true }));
+  }
+}
+
+async function writeDraft(
+  draft: string,
+  text: string,
+  mode: number,
+  giveUp: () => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
   await using file = await open(draft, 'wx', mode);
-  await file.writeFile(text);
-  await file.sync();
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } catch (error) {
+    await giveUp();
+    throw error;
+  }
 }
 
 /** Removes a file, durably. Throws KEY_NOT_FOUND, STORE_UNAVAILABLE. */

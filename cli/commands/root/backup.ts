@@ -5,9 +5,10 @@ import { isRepositoryRole } from '../../../src/keys/key-name.ts';
 import type { StoredKey } from '../../../src/keys/key-store.ts';
 import { keyStore, labelOf } from '../../../src/keys/key-store.ts';
 import { encodePem } from '../../../src/keys/pem.ts';
-import { createFile, readPrivateFile } from '../../../src/keys/private-file.ts';
+import { createFile } from '../../../src/keys/private-file.ts';
 import { parsePrivateKeyFile } from '../../../src/keys/private-key-file.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
+import { readBoundedFile } from '../../../src/lib/file.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { Context } from '../../commands.ts';
 
@@ -91,12 +92,15 @@ async function writeEach(folder: string, copies: readonly Copy[]): Promise<reado
 async function writeChecked(path: string, texts: readonly string[]): Promise<void> {
   const text = texts.join('');
   await createFile(path, text, 0o600);
-  const { bytes, exposed } = unwrap(await readPrivateFile(path));
+  // All keys of a store in one file may be more than one key's file is.
+  const { bytes } = unwrap(
+    await readBoundedFile(path, Buffer.byteLength(text), 'STORE_UNAVAILABLE'),
+  );
   for (const one of texts) unwrap(parsePrivateKeyFile(Buffer.from(one)));
-  if (exposed === null && bytes.toString() === text) return;
+  if (bytes.toString() === text) return;
   throw new CountersignError(
     'STORE_UNAVAILABLE',
-    exposed?.message ?? `expected to read from ${path} what was written, found something else`,
+    `expected to read from ${path} what was written, found something else`,
   );
 }
 
