@@ -1,12 +1,13 @@
 import { CountersignError } from '../lib/errors.ts';
 import { unwrap } from '../lib/result.ts';
+import type { Answer } from './answer.ts';
 import { basicAuthorization, parseTokenAnswer, TOKEN_ANSWER_BYTES } from './authorization.ts';
 import type { Challenge } from './challenge.ts';
 import { parseChallenges } from './challenge.ts';
 import type { Credential, CredentialSource } from './credentials.ts';
 import { acceptRealm } from './realm.ts';
 import { refusalOf } from './refusal.ts';
-import type { Answer, Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** Answers a registry's challenges, and remembers tokens per scope. One per registry host. */
 export interface Authorizer {

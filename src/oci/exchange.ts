@@ -1,9 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, CountersignError } from '../lib/errors.ts';
+import type { Answer } from './answer.ts';
 import type { Authorizer } from './authorize.ts';
 import { resolveLocation } from './origin.ts';
-import type { Answer, Method, Transport } from './transport.ts';
+import type { Method, Transport } from './transport.ts';
 
 /** How often, and after how long, an idempotent request is tried again. */
 export interface Retry {

@@ -3,8 +3,8 @@ import type { ErrorCode } from '../lib/errors.ts';
 import { CountersignError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
 import { isArray, isObject, parseJson } from '../lib/json.ts';
+import type { Answer } from './answer.ts';
 import { essence } from './manifest.ts';
-import type { Answer } from './transport.ts';
 
 const ERROR_BODY_BYTES = 64 * 1024;
 const MESSAGE_LENGTH = 400;

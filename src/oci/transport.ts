@@ -1,10 +1,11 @@
-import { STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
 import { Pool } from 'undici';
-import { CountersignError, messageOf } from '../lib/errors.ts';
+import { CountersignError } from '../lib/errors.ts';
+import type { Answer } from './answer.ts';
+import { toAnswer } from './answer.ts';
 import type { TlsLookup } from './tls.ts';
 import { isLoopbackHost, tlsConnect } from './tls.ts';
+import { unreachable } from './unreachable.ts';
 
 /** How long each step of a request may take, in milliseconds; idle time, never the whole of a transfer. */
 export interface Timeouts {
@@ -37,24 +38,6 @@ export interface WireRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer whose body is not yet read; whoever gets one calls `read` or `drain`. */
-export interface Answer {
-  readonly status: number;
-  /** The reason phrase where it differs from the usual ones, else empty. */
-  readonly reasonPhrase: string;
-  /** Host (with port) that answered, for messages. */
-  readonly host: string;
-  /** The value of a header (the first, where it came twice); `undefined` where it is absent. */
-  header(name: string): string | undefined;
-  /**
-   * Reads the body into memory. Throws UPSTREAM_INVALID for more than `maxBytes` whatever its headers
-   * say, and for an encoded one, whose bytes are not the content's; UPSTREAM_UNAVAILABLE where it breaks off.
-   */
-  read(maxBytes: number): Promise<Buffer>;
-  /** Drops the body, keeping the connection where it is short. */
-  drain(): Promise<void>;
-}
-
 /** Sends requests and nothing more: no login, redirect or retry. */
 export interface Transport {
   /** Sends one request; any status is an answer. Throws UPSTREAM_UNAVAILABLE where none came. */
@@ -64,7 +47,6 @@ export interface Transport {
 
 const CONNECTIONS = 8;
 const MAX_ORIGINS = 16;
-const DRAIN_BYTES = 64 * 1024;
 
 /**
  * Connections to registries and to the few other origins they name, one pool each. Certificates are
@@ -144,84 +126,4 @@ export function createTransport(options: {
       await Promise.allSettled(opened.map(async (pool) => (await pool).destroy()));
     },
   };
-}
-
-function toAnswer(raw: Dispatcher.ResponseData, url: URL, signal: AbortSignal | undefined): Answer {
-  const header = (name: string): string | undefined => {
-    const value = raw.headers[name];
-    return Array.isArray(value) ? value[0] : value;
-  };
-  const { body } = raw;
-  return {
-    status: raw.statusCode,
-    reasonPhrase: raw.statusText === STATUS_CODES[raw.statusCode] ? '' : raw.statusText,
-    host: url.host,
-    header,
-    async read(maxBytes) {
-      try {
-        const encoding = header('content-encoding') ?? 'identity';
-        if (encoding.toLowerCase() !== 'identity') {
-          throw invalid(`expected ${url.host} to send content unencoded, found ${encoding}`);
-        }
-        const chunks: Buffer[] = [];
-        let size = 0;
-        for await (const chunk of body as AsyncIterable<Buffer>) {
-          size += chunk.byteLength;
-          if (size > maxBytes) {
-            throw invalid(`expected at most ${maxBytes} bytes from ${url.host}, found more`);
-          }
-          chunks.push(chunk);
-        }
-        return Buffer.concat(chunks, size);
-      } catch (error) {
-        body.on('error', () => {});
-        body.destroy();
-        throw unreachable(error, url, signal);
-      }
-    },
-    async drain() {
-      // A body that breaks off while it is thrown away is of no interest to anybody.
-      await body.dump({ limit: DRAIN_BYTES }).catch(() => undefined);
-    },
-  };
-}
-
-const invalid = (message: string): CountersignError =>
-  new CountersignError('UPSTREAM_INVALID', message);
-
-/** The error for a request that got no answer; what was aborted stays an abort. */
-function unreachable(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted === true) return signal.reason;
-  if (error instanceof CountersignError) return error;
-  return new CountersignError('UPSTREAM_UNAVAILABLE', `${url.host} ${explain(error, url)}`, {
-    cause: error,
-  });
-}
-
-function explain(error: unknown, url: URL): string {
-  const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT/.test(code)) {
-    return `showed a certificate that is not trusted (${code}): pass --ca FILE, or put its authority into /etc/docker/certs.d/${url.host}/ca.crt`;
-  }
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'refused the connection: is the registry running there?';
-    case 'ENOTFOUND':
-      return url.hostname.endsWith('.docker.io')
-        ? 'is not a host that the resolver knows; images without a host are those of Docker Hub, others are written HOST/NAME:TAG'
-        : 'is not a host that the resolver knows';
-    case 'EPROTO':
-    case 'ERR_SSL_WRONG_VERSION_NUMBER':
-      return 'does not speak TLS';
-    case 'UND_ERR_CONNECT_TIMEOUT':
-    case 'UND_ERR_HEADERS_TIMEOUT':
-    case 'UND_ERR_BODY_TIMEOUT':
-      return 'did not answer in time';
-    case 'UND_ERR_SOCKET':
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'broke the connection';
-    default:
-      return `could not be asked: ${messageOf(error)}`;
-  }
 }

@@ -12,7 +12,7 @@ import type { Repository } from '../../oci/reference.ts';
 import { refusalOf } from '../../oci/refusal.ts';
 import type { TlsLookup } from '../../oci/tls.ts';
 import { NO_TLS_FILES } from '../../oci/tls.ts';
-import type { Answer } from '../../oci/transport.ts';
+import type { Answer } from '../../oci/answer.ts';
 import { createTransport, DEFAULT_TIMEOUTS } from '../../oci/transport.ts';
 import type { TufKey } from '../../tuf/public-key.ts';
 import { parseTufKey, tufKeyId } from '../../tuf/public-key.ts';
