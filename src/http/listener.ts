@@ -1,12 +1,12 @@
 import type { Server } from 'node:http';
-import { createServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { isIPv6 } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TlsOptions } from 'node:tls';
 import { createServer as createTlsServer } from 'node:tls';
-import { CountersignError, messageOf } from '../lib/errors.ts';
 import { isLoopback } from '../lib/loopback.ts';
 import { firstByte } from './first-byte.ts';
+import type { HttpLimits } from './http-server.ts';
+import { createHttpServer, takeOverConnections } from './http-server.ts';
+import { closeGracefully, listenOn } from './listening.ts';
 
 /** What a TLS server shows: PEM texts of its certificate chain and of the private key. */
 export interface TlsMaterial {
@@ -15,15 +15,9 @@ export interface TlsMaterial {
 }
 
 /** Bounds of a listener; tests make them small. */
-export interface ListenerLimits {
+export interface ListenerLimits extends HttpLimits {
   /** Until the first byte of a connection, and until its TLS handshake is done, ms (T-70). */
   readonly firstByteMs?: number;
-  /** Until a request's headers are complete, ms (T-70). */
-  readonly headersMs?: number;
-  /** How long a connection may be open without a byte either way while a request runs, ms. */
-  readonly idleMs?: number;
-  /** Connections at the same time; more are closed at once. */
-  readonly connections?: number;
 }
 
 /** What {@link createListener} makes. */
@@ -54,11 +48,6 @@ export interface Listener {
 }
 
 const FIRST_BYTE_MS = 15_000;
-const HEADERS_MS = 60_000;
-const KEEP_ALIVE_MS = 75_000;
-const IDLE_MS = 300_000;
-const CONNECTIONS = 4096;
-const HEADER_BYTES = 16 * 1024;
 
 // HTTP/1.1 alone: over HTTP/2 there is no reason phrase, which is all that containerd shows of a
 // refusal.
@@ -127,88 +116,4 @@ export function createListener(options: ListenerOptions): Listener {
 /** The far end of a connection: the same for a socket and for the TLS socket upon it. */
 function peerOf(socket: Socket): string {
   return `${socket.remoteAddress} ${socket.remotePort}`;
-}
-
-function createHttpServer(limits: ListenerLimits): Server {
-  const server = createServer({
-    insecureHTTPParser: false,
-    maxHeaderSize: HEADER_BYTES,
-    headersTimeout: limits.headersMs ?? HEADERS_MS,
-    connectionsCheckingInterval: Math.min(10_000, limits.headersMs ?? HEADERS_MS),
-    // Whole pushes and pulls take as long as they take; what stalls meets the idle time-out.
-    requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    // Two Host or Authorization headers are one too many: who sees which of them would differ.
-    requireHostHeader: true,
-    noDelay: true,
-  });
-  server.timeout = limits.idleMs ?? IDLE_MS;
-  // Node drops headers over a count in silence; the byte bound above holds without that.
-  server.maxHeadersCount = 0;
-  server.maxConnections = limits.connections ?? CONNECTIONS;
-  return server;
-}
-
-/** Takes node's own connection handler off the server and returns it, to be called once the protocol is known. */
-function takeOverConnections(server: Server): (socket: Socket) => void {
-  const [own, ...others] = server.listeners('connection');
-  if (own === undefined || others.length > 0) {
-    throw new CountersignError('INTERNAL', 'expected one connection handler on a new HTTP server');
-  }
-  server.removeAllListeners('connection');
-  return (socket) => {
-    Reflect.apply(own, server, [socket]);
-  };
-}
-
-function listenOn(
-  server: Server,
-  { host, port }: ListenerOptions,
-  secure: boolean,
-  plain: boolean,
-): Promise<{ port: number; urls: readonly string[] }> {
-  return new Promise((resolve, reject) => {
-    const failed = (error: Error): void => {
-      reject(
-        new CountersignError(
-          'CONFIG_INVALID',
-          `expected to listen on ${host}:${port}, but ${whyNot(error)}; choose another address with --listen`,
-          { cause: error },
-        ),
-      );
-    };
-    server.once('error', failed);
-    server.listen({ host, port }, () => {
-      server.off('error', failed);
-      const actual = (server.address() as AddressInfo).port;
-      const name = isIPv6(host) ? `[${host}]` : host;
-      const schemes = [...(secure ? ['https'] : []), ...(plain ? ['http'] : [])];
-      resolve({ port: actual, urls: schemes.map((scheme) => `${scheme}://${name}:${actual}`) });
-    });
-  });
-}
-
-function whyNot(error: Error): string {
-  const code = 'code' in error ? error.code : '';
-  if (code === 'EADDRINUSE') return 'another process listens there already (EADDRINUSE)';
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address (EADDRNOTAVAIL)';
-  return messageOf(error);
-}
-
-async function closeGracefully(server: Server, open: Set<Socket>, graceMs: number): Promise<void> {
-  if (!server.listening) return;
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve());
-  });
-  // What has no request now gets none: clients see a closed connection and try another replica.
-  const sweep = setInterval(() => server.closeIdleConnections(), 50);
-  server.prependListener('request', (_, response) => response.setHeader('connection', 'close'));
-  const cut = setTimeout(() => {
-    server.closeAllConnections();
-    for (const socket of open) socket.destroy();
-  }, graceMs);
-  server.closeIdleConnections();
-  await closed;
-  clearInterval(sweep);
-  clearTimeout(cut);
 }
