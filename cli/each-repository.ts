@@ -5,6 +5,8 @@ import { parseReference, splitRepository } from '../src/oci/reference.ts';
 import type { TrustSession } from '../src/trust/dct/session.ts';
 import type { Context } from './commands.ts';
 import type { TrustFlags } from './trust-server.ts';
+import { nameHint } from './api/registry-name.ts';
+import { openRegistry } from './registry.ts';
 import { openTrust } from './trust-server.ts';
 
 /** A repository as it was named, and what became of it. */
@@ -48,7 +50,8 @@ export async function forEachRepository<T>(
     } catch (error) {
       const code = codeOf(error);
       if (code === 'INTERNAL') throw error;
-      const message = messageOf(error);
+      const strange = code === 'NO_TRUST_SERVICE' || code === 'NO_TRUST_DATA';
+      const message = `${messageOf(error)}${strange ? await hintOf(context, repository, flags) : ''}`;
       outcomes.push({ repository, done: null, error: { code, message } });
       worst = Math.max(worst, ERRORS[code].exit);
       output.warn(`${repository}: ${message}`);
@@ -58,4 +61,19 @@ export async function forEachRepository<T>(
   }
   if (worst !== 0) context.exit(worst as 1 | 2 | 3);
   return outcomes;
+}
+
+/** The repository's own name, where another one of its host was given. */
+async function hintOf(
+  { env }: Context,
+  repository: Repository,
+  flags: TrustFlags,
+): Promise<string> {
+  const { host, path } = splitRepository(repository);
+  const client = openRegistry({ host }, flags, env);
+  try {
+    return await nameHint(client, { path });
+  } finally {
+    await client.close();
+  }
 }

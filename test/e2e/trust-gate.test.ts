@@ -61,6 +61,7 @@ describeWithClients(
     const readers = new Map<GateClient, ClientSession>();
 
     const at = (name: string): string => `${gate.host}/${name}`;
+    const aliasOf = (host: string): string => `localhost:${host.split(':')[1]}`;
     /** A person with the right to push; who signs where is docker's own affair. */
     const person = (name: string, client: ClientName): DockerHome => {
       const folder = join(scope.folder(), 'people', name);
@@ -106,7 +107,7 @@ describeWithClients(
           tls: true,
           config: () =>
             [
-              `registries: [{ host: "${host}", upstream: "${ground.registry.url}" }]`,
+              `registries: [{ host: "${host}", aliases: ["${aliasOf(host)}"], upstream: "${ground.registry.url}" }]`,
               `identities: { htpasswd: "${users}" }`,
               `access: [{ repositories: ["${host}/**"], ${rights} }]`,
               '',
@@ -213,6 +214,24 @@ describeWithClients(
       // docker itself would pull it: it is in targets/releases.
       expect((await mallory.must('trust', 'inspect', `${gun}:2`)).stdout).toContain('mallory');
       expect(await pull(podmanClient, 'named/app:2')).toMatch(/^exit /);
+    });
+
+    it('under another name of the host docker says that there are none, and our commands which one there are', async () => {
+      const owner = person('own-name', 'docker-28');
+      await owner.must('push', await tagged('team/alias:1', 'one'));
+      const alias = aliasOf(gate.host);
+      const other = person('alias', 'docker-28');
+      logIn(other, alias, PUSHER, PASSWORD);
+      const ran = await other.docker('pull', `${alias}/team/alias:1`);
+      expect([ran.code, ran.stderr]).toEqual([
+        1,
+        expect.stringContaining(`${alias} does not have trust data for ${alias}/team/alias`),
+      ]);
+      site.login(alias, PUSHER, PASSWORD);
+      const shown = await site.cli(['inspect', `${alias}/team/alias`]);
+      expect(shown.stderr).toContain(`use ${at('team/alias')}`);
+      const doctor = await site.cli(['doctor', alias, '--root', site.folder]);
+      expect(doctor.stdout).toContain(`is another name of ${gate.host}`);
     });
 
     it('after a deletion and a new beginning nothing is believed until an administrator says so', async () => {

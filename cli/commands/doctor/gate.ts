@@ -2,12 +2,27 @@ import { CountersignError, codeOf, messageOf } from '../../../src/lib/errors.ts'
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, splitRepository } from '../../../src/oci/reference.ts';
+import { registryName } from '../../api/registry-name.ts';
 import type { Check } from './check.ts';
 import { check } from './check.ts';
 
-/** Asks whether a Countersign answers under the gate's name. */
-export async function examineGate(client: RegistryClient): Promise<Check> {
+/** Asks whether a Countersign answers under the gate's name, and whether it goes by another one. */
+export async function examineGate(client: RegistryClient): Promise<readonly Check[]> {
   const subject = `gate ${client.host}`;
+  const answers = await examineAnswer(client, subject);
+  const name = answers.status === 'closed' ? await registryName(client) : null;
+  if (name === null || name === client.host) return [answers];
+  // docker says only that there are none, and cosign and docker would sign two names.
+  const other = check(
+    'note',
+    subject,
+    `is another name of ${name}: trust data are found and signed under that one alone`,
+    `call images ${name}/… where content trust is used`,
+  );
+  return [answers, other];
+}
+
+async function examineAnswer(client: RegistryClient, subject: string): Promise<Check> {
   try {
     const { status, body } = await client.api('GET', '/api/v1/openapi.json');
     const text = JSON.stringify(body ?? null);

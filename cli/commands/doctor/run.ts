@@ -124,7 +124,7 @@ async function examine(
       check('note', 'pull of an unsigned image', 'not tried', 'name one with --unsigned IMAGE');
     const settings = [...docker, ...containerd, ...others];
     const confirmed = await Promise.all(settings.map((one) => network.confirm(one)));
-    return [gate, proof, ...ways, ...proxies, ...confirmed];
+    return [...gate, proof, ...ways, ...proxies, ...confirmed];
   } finally {
     await client.close();
   }

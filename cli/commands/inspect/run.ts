@@ -5,6 +5,7 @@ import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
 import { isEvidenceTag } from '../../../src/trust/formats.ts';
+import { nameHint } from '../../api/registry-name.ts';
 import type { Context } from '../../commands.ts';
 import { dockerJson, dockerPretty } from '../../docker-trust/report.ts';
 import type { RegistryFlags } from '../../registry.ts';
@@ -69,6 +70,10 @@ export async function runInspect(
       ...map.unread,
     ];
     for (const said of unread) output.warn(said);
+    if (authorities === null && map.report === null && server === image.host) {
+      const hint = await nameHint(registry, image);
+      if (hint !== '') output.note(`no trust data of ${image.repository}${hint}`);
+    }
     if (images.length === 0 && unread.length === 0 && map.report === null && !asDocker) {
       throw new CountersignError(
         'MANIFEST_UNKNOWN',

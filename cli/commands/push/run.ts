@@ -13,6 +13,7 @@ import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import type { FormatName } from '../../../src/trust/format.ts';
 import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
+import { nameHint } from '../../api/registry-name.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { engineTls } from '../../engine-tls.ts';
@@ -62,7 +63,7 @@ export async function runPush(
       signal: work.signal,
     });
     expectDigest(image, source);
-    signing = await prepareSigning(context, image, options);
+    signing = await prepareSigning(context, client, image, options);
     const signed = await upload({
       context,
       client,
@@ -83,6 +84,7 @@ export async function runPush(
 
 async function prepareSigning(
   context: Context,
+  client: RegistryClient,
   image: Reference,
   options: PushOptions,
 ): Promise<Signing | undefined> {
@@ -108,11 +110,12 @@ async function prepareSigning(
     : null;
   const required = options.format !== undefined;
   const passedOver = (line: string): void => output.note(line);
+  const hint = async (): Promise<string> => nameHint(client, image);
   return {
     signer,
     formats: imageSigners(
       names,
-      session && dctImageSigner({ session, signer, required, passedOver }),
+      session && dctImageSigner({ session, signer, required, passedOver, hint }),
     ),
     annotations: options.annotation ?? {},
     close: async () => session?.server.close(),

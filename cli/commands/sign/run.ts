@@ -9,6 +9,7 @@ import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { askSize } from '../../api/decisions.ts';
+import { nameHint } from '../../api/registry-name.ts';
 import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import type { Output } from '../../output.ts';
@@ -101,7 +102,7 @@ export async function runSign(
 function formatsOf(
   { format }: SignFlags,
   signer: NamedSigner,
-  { client }: Target,
+  { client, image }: Target,
   trust: () => TrustSession,
   output: Output,
 ): readonly ImageSigner[] {
@@ -112,6 +113,7 @@ function formatsOf(
         signer,
         required: format !== undefined,
         passedOver: (line) => output.note(line),
+        hint: async () => nameHint(client, image),
         hiddenSize: async ({ repository, digest }) => askSize(client, { repository, digest }),
       })
     : null;

@@ -5,6 +5,7 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { decisionJson } from '../../../src/policy/decision-json.ts';
 import type { ShownDecision } from '../../api/decisions.ts';
 import { askDecision } from '../../api/decisions.ts';
+import { nameHint } from '../../api/registry-name.ts';
 import type { Context } from '../../commands.ts';
 import { describeDecision } from '../../describe-decision.ts';
 import type { RegistryFlags } from '../../registry.ts';
@@ -64,6 +65,10 @@ export async function runVerify(
     let worst: Exit = 0;
     for (const image of references) {
       const { result, exit } = await verifyOne(image, ask, references.length === 1);
+      if (exit === 1 && flags.server === undefined) {
+        const hint = await nameHint(clientOf(image.host), image);
+        if (hint !== '') context.output().note(`${formatReference(image)} is denied${hint}`);
+      }
       results.push(flags.offline === true ? { ...result, unchecked: UNCHECKED } : result);
       // A refusal is surer than a question that stayed open.
       if (worst === 0 || exit === 1) worst = exit === 0 ? worst : exit;

@@ -13,7 +13,7 @@ import type { ApiAnswer, ApiRequest } from './api-request.ts';
 import { decisions } from './decisions.ts';
 import { history } from './history.ts';
 import { heldManifest, holds } from './holds.ts';
-import { OPENAPI } from './openapi.ts';
+import { openApi } from './openapi.ts';
 import { repositories, resetRoot } from './repositories.ts';
 import { listRevocations, revocations } from './revocations.ts';
 import { scans } from './scans.ts';
@@ -45,7 +45,10 @@ export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
     on('POST', '/api/v1/scans', scans);
     on('GET', '/api/v1/repositories', repositories);
     on('POST', '/api/v1/roots/reset', resetRoot);
-    on('GET', '/api/v1/openapi.json', async () => ({ kind: 'json', body: OPENAPI }));
+    on('GET', '/api/v1/openapi.json', async ({ registry }) => ({
+      kind: 'json',
+      body: openApi(registry.host),
+    }));
   };
 }
 

@@ -54,8 +54,7 @@ const body = (required: readonly string[], properties: object): object => ({
   },
 });
 
-/** The description of `/api/v1/` and the webhooks (OpenAPI 3.1), served at `/api/v1/openapi.json`. */
-export const OPENAPI = {
+const OPENAPI = {
   openapi: '3.1.0',
   info: { title: 'Countersign', version: '1', license: { name: 'Apache-2.0' } },
   security: [{ basic: [] }],
@@ -278,3 +277,12 @@ export const OPENAPI = {
     '/admission/mutate': webhook('The digests that the tags of an object mean now'),
   },
 } as const;
+
+/**
+ * The description of `/api/v1/` and the webhooks (OpenAPI 3.1), served at `/api/v1/openapi.json`.
+ * `x-registry` is the name that the registry goes by, under which trust data are kept, for who asked by
+ * another one.
+ */
+export function openApi(registry: string): object {
+  return { ...OPENAPI, info: { ...OPENAPI.info, 'x-registry': registry } };
+}

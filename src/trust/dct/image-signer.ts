@@ -20,6 +20,8 @@ export interface DctSigning {
    * nobody does. Throws what asking throws.
    */
   readonly hiddenSize?: (request: SignRequest) => Promise<number | null>;
+  /** What a person should know beside "no such service": the image's own name at a registry with several; empty for nothing. */
+  readonly hint?: (request: SignRequest) => Promise<string>;
   /** Told where the format is passed over for want of a service or a tag; the session's `note` tells the rest. */
   readonly passedOver: (line: string) => void;
 }
@@ -48,6 +50,7 @@ export function dctImageSigner({
   required,
   passedOver,
   hiddenSize = () => Promise.resolve(null),
+  hint = () => Promise.resolve(''),
 }: DctSigning): ImageSigner {
   return {
     name: 'dct',
@@ -72,9 +75,13 @@ export function dctImageSigner({
         const missed =
           MAY_BE_MISSED.includes(code) &&
           !(session.server.address.named && code === 'NO_TRUST_SERVICE');
-        if (required || !(strange || missed)) throw error;
+        const more = code === 'NO_TRUST_SERVICE' ? await hint(request) : '';
+        if (required || !(strange || missed)) {
+          if (more === '') throw error;
+          throw new CountersignError(code, `${messageOf(error)}${more}`, { cause: error });
+        }
         const tell = strange || code === 'NO_TRUST_SERVICE' ? passedOver : session.note;
-        tell(`not signed in dct: ${messageOf(error)}`);
+        tell(`not signed in dct: ${messageOf(error)}${more}`);
         return null;
       }
     },

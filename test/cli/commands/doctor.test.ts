@@ -64,6 +64,8 @@ describe('countersign doctor', () => {
     const root = host({ 'etc/docker/daemon.json': '{}' });
     const ran = await site.cli(['doctor', gate, '--root', root, '--registry', away]);
     expect(ran.stdout).toContain(`ok       gate ${gate}: a Countersign answers`);
+    const own = gate.replace('127.0.0.1', 'localhost');
+    expect(ran.stdout).toContain(`gate ${gate}: is another name of ${own}: trust data`);
     expect(ran.stdout).toContain(`${away} cannot be reached from here (ECONNREFUSED)`);
     expect(ran.stdout).toContain(`Nothing leads round ${gate}.`);
     expect(ran.code).toBe(0);

@@ -173,6 +173,33 @@ describe('countersign sign in dct', () => {
     expect(await targets('team/revoked', 'targets/releases')).toHaveProperty('1');
   });
 
+  it('under another name of the host the own one is named, by every command that needs it', async () => {
+    const alias = (name: string): string => holding.at(name);
+    const own = at('team/alias');
+    await push('team/alias');
+    const use = `is another name of this registry, which keeps trust data under its own: use ${own}`;
+    const both = await holding.cli('sign', alias('team/alias:1'), ...key);
+    expect(both).toMatchObject({ code: 0, stderr: expect.stringContaining(`${use}:1`) });
+    expect(both.stderr).toContain('signed (cosign)');
+    const dct = await holding.cli('sign', alias('team/alias:1'), ...key, '--format', 'dct');
+    expect(dct).toMatchObject({ code: 2, stderr: expect.stringContaining(`${use}:1`) });
+    const shown = await holding.cli('inspect', alias('team/alias'));
+    expect(shown).toMatchObject({ code: 0, stderr: expect.stringContaining(use) });
+    const docker = await holding.cli('inspect', '--format', 'docker', alias('team/alias'));
+    expect(docker.stderr).toContain(use);
+    await push('team/alias', image('another'), '2');
+    const verified = await holding.cli(
+      'verify',
+      `${alias('team/alias')}@${image('another').digest}`,
+    );
+    expect(verified).toMatchObject({ code: 1, stderr: expect.stringContaining(use) });
+    const pub = join(holding.site.policies, 'keys', 'release-bot.pub');
+    const added = await holding.cli('signer', 'add', 'bot', '--key', pub, alias('team/alias'));
+    expect(added).toMatchObject({ stderr: expect.stringContaining(use) });
+    // By its own name nobody is told anything of it.
+    expect((await holding.cli('inspect', own)).stderr).not.toContain('another name');
+  });
+
   it('an unknown format is refused by name', async () => {
     const refused = await holding.cli('sign', at('team/x:1'), '--format', 'pgp');
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('dct or cosign') });
