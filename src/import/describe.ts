@@ -8,7 +8,7 @@ const WARN_MS = 365 * 86_400_000;
 
 /** What a person is told of a repository that was taken over. */
 export function reportOf(
-  { repository, checked, files, lines }: Taken,
+  { repository, checked, files, lines, history }: Taken,
   outcome: Outcome,
   given: {
     readonly now: Date;
@@ -33,6 +33,7 @@ export function reportOf(
     signers: delegations
       .filter(({ name }) => name !== RELEASES)
       .map(({ name }) => name.slice('targets/'.length)),
+    signedBefore: history.before,
     keys: { timestamp: given.timestamp, snapshot: given.snapshot },
     readOnlyFrom: given.timestamp === 'here' ? null : dayOf(timestamp.expires),
     certificateEnds: dayOf(checked.certificateEnds),
@@ -43,6 +44,9 @@ export function reportOf(
         ? [
             `the root certificate ends on ${dayOf(checked.certificateEnds)}: rotate the root key before`,
           ]
+        : []),
+      ...(history.left > 0
+        ? [`${history.left} tags of long ago, by digest and key, were too many to be put on record`]
         : []),
       ...given.notes,
     ],

@@ -129,8 +129,8 @@ export class DumpContent {
   }
 }
 
-function ofFile({ role, version, sha256, bytes }: SourceFile): { fields: Json; bytes: Uint8Array } {
-  return { fields: { role, version, sha256 }, bytes };
+function ofFile({ bytes, ...fields }: SourceFile): { fields: Json; bytes: Uint8Array } {
+  return { fields, bytes };
 }
 
 function ofKey({ publicKey, ...fields }: SourceKey): { fields: Json; bytes: Uint8Array } {

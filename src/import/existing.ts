@@ -11,6 +11,8 @@ export interface Remaining {
   /** False where nothing was here before. */
   readonly known: boolean;
   readonly files: readonly SourceFile[];
+  /** These, and those of the source that are here already, in its order. */
+  readonly whole: readonly SourceFile[];
 }
 
 /**
@@ -25,7 +27,8 @@ export async function remainingOf(
 ): Promise<Result<Remaining>> {
   const here = await store.trustFiles(repository);
   if (here.size === 0) {
-    if ((await store.trustPin(repository)) === null) return ok({ known: false, files });
+    if ((await store.trustPin(repository)) === null)
+      return ok({ known: false, files, whole: files });
     return refuse(
       'STORE_CONFLICT',
       'it was deleted here, and its root is still pinned; an administrator has to reset it first',
@@ -47,7 +50,9 @@ export async function remainingOf(
   const root = shared('root');
   if (root === undefined)
     return refuse('STORE_CONFLICT', 'it has other trust data here: another root');
-  if (missing.length === 0) return ok({ known: true, files: [] });
+  const taken = new Set([...missing, ...there]);
+  const whole = files.filter((file) => taken.has(file));
+  if (missing.length === 0) return ok({ known: true, files: [], whole });
   // The timestamp stands over all: whoever signed one here since has gone another way. Under an older
   // root than ours somebody goes on with keys that its owner has taken away since.
   const behind = root.version !== here.get('root')?.version;
@@ -67,7 +72,7 @@ export async function remainingOf(
       'it is held to another root here, from which these do not follow; an administrator has to reset it first',
     );
   }
-  return ok({ known: true, files: missing });
+  return ok({ known: true, files: missing, whole });
 }
 
 function other({ role, version }: SourceFile): Result<never> {

@@ -40,7 +40,7 @@ export class FetchedFiles {
     }
     const newest = this.files.slice();
     for (const { role, version } of newest) {
-      if (role !== 'timestamp' && role !== 'snapshot') await this.#history(role, version);
+      if (role !== 'timestamp') await this.#history(role, version);
     }
   }
 
@@ -71,7 +71,7 @@ export class FetchedFiles {
     const envelope = parseEnvelope(bytes);
     const version = envelope.ok ? envelope.value.signed['version'] : undefined;
     if (!isVersion(version)) throw new Incomplete(`${name}.json: expected metadata with a version`);
-    this.files.push({ role, version, bytes, sha256: null });
+    this.files.push({ role, version, bytes, sha256: null, createdAt: null });
     return true;
   }
 

@@ -15,7 +15,8 @@ import type {
 type Row = Readonly<Record<string, unknown>>;
 
 // Times as text: pg would read what the database calls "without time zone" in this machine's own.
-const FILES = `SELECT gun, role, version, data, sha256, deleted_at::text AS deleted_at
+const FILES = `SELECT gun, role, version, data, sha256, created_at::text AS created_at,
+  deleted_at::text AS deleted_at
   FROM tuf_files WHERE gun = $1 ORDER BY id`;
 const SIZE = `SELECT ${SIZE_SQL} AS bytes FROM tuf_files WHERE gun = $1`;
 // Nothing is named by an empty list; one row more than there may be.

@@ -22,6 +22,8 @@ export interface RepositoryReport {
   /** Tags that are signed now, and by whom besides the repository's administrator. */
   readonly tags: number;
   readonly signers: readonly string[];
+  /** Digests that were signed once and are not now. */
+  readonly signedBefore: number;
   /** Where the keys are that the server signs with: here, with the owner, or out of reach. */
   readonly keys: { readonly timestamp: KeyPlace; readonly snapshot: KeyPlace } | null;
   /** When clients stop to accept it unless the owner has changed to our keys; `null` where we hold them. */
@@ -57,6 +59,7 @@ export function nothingStored(
     changes: 0,
     tags: 0,
     signers: [],
+    signedBefore: 0,
     keys: null,
     readOnlyFrom: null,
     certificateEnds: null,

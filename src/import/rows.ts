@@ -44,7 +44,8 @@ export function readFileRow(columns: Columns): ReadRow<SourceFile> {
       );
     }
     if (sha256 === undefined) return wrong('a SHA-256 or nothing', columns.text('sha256'));
-    return ok({ role, version, bytes, sha256 });
+    const createdAt = time(columns.text('created_at')) ?? null;
+    return ok({ role, version, bytes, sha256, createdAt });
   });
 }
 

@@ -4,6 +4,8 @@ import type { TrustFile } from '../store/trust-data.ts';
 export interface SourceFile extends TrustFile {
   /** The hash that was kept beside it, lower-case hex; `null` in the oldest databases. */
   readonly sha256: string | null;
+  /** When it was stored there, in milliseconds since the epoch; `null` where that is not known. */
+  readonly createdAt: number | null;
 }
 
 /** A key of the other server, sealed as notary-signer keeps it (dct-protocol 6.3). */

@@ -6,6 +6,7 @@ import type { MissingLines } from './feed.ts';
 import { adoptionOf } from '../notary/adopt.ts';
 import { statementsOf } from '../notary/statement.ts';
 import { sealServerKey } from '../notary/server-keys.ts';
+import type { SignedHistory } from './past-entries.ts';
 import type { CheckedRepository } from './repository-check.ts';
 import type { OpenedKey } from './signer-key.ts';
 import type { ImportTarget } from './target.ts';
@@ -15,6 +16,8 @@ export interface Taken {
   readonly repository: Repository;
   readonly checked: CheckedRepository;
   readonly files: CheckedRepository['files'];
+  /** Who signed what, of all the files that are here after it. */
+  readonly history: SignedHistory;
   readonly keys: readonly OpenedKey[];
   /** `null`: they cannot keep their ids. */
   readonly lines: MissingLines | null;
@@ -30,7 +33,7 @@ export interface Taken {
 export async function storeRepository(
   { writes, now }: ImportTarget,
   source: string,
-  { repository, checked, files, keys, lines, kept }: Taken,
+  { repository, checked, files, history, keys, lines, kept }: Taken,
 ): Promise<void> {
   if (writes === null) return;
   const { root, timestamp } = checked.verified;
@@ -53,7 +56,7 @@ export async function storeRepository(
     const marked = kept ? ({ imported: true } as const) : {};
     const stored = files.map(({ role, version, bytes }) => ({ role, version, bytes }));
     list.push({ kind: 'trust-files', repository, files: stored, ...marked });
-    list.push(...adoptionOf(repository, checked.verified));
+    list.push(...adoptionOf(repository, checked.verified, history.entries));
     const statements = statementsOf(stored);
     list.push({ kind: 'trust-statements', repository, statements, imported: true });
   }

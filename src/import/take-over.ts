@@ -13,6 +13,7 @@ import type { KeyPlace, RepositoryReport } from './report.ts';
 import { nothingStored } from './report.ts';
 import type { CheckedRepository } from './repository-check.ts';
 import { checkRepository, dayOf } from './repository-check.ts';
+import { NO_HISTORY, signedHistory } from './past-entries.ts';
 import type { NotarySource } from './source.ts';
 import type { Taken } from './store-repository.ts';
 import { storeRepository } from './store-repository.ts';
@@ -50,7 +51,7 @@ export async function takeOver(
   if (!opened.ok) return nothingStored(gun, 'refused', opened.refusal.message);
   const remaining = await remainingOf(target.reads, repository, checked.value);
   if (!remaining.ok) return nothingStored(gun, 'refused', remaining.refusal.message);
-  const { known, files } = remaining.value;
+  const { known, files, whole } = remaining.value;
   const newest = files.some(({ role }) => role === 'root')
     ? root
     : await rootHere(target.reads, repository);
@@ -71,6 +72,8 @@ export async function takeOver(
     files,
     keys,
     lines,
+    history:
+      files.length > 0 ? signedHistory({ ...checked.value, files: whole }, target.now) : NO_HISTORY,
     kept,
   };
   if (files.length > 0 || keys.length > 0 || (lines?.count ?? 0) > 0) {

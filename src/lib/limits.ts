@@ -62,6 +62,8 @@ export const LIMITS = {
   importRepositories: 100_000,
   /** All versions of all files of one repository, in bytes: they are stored in one commit, from memory. */
   importRepositoryBytes: 512 * 1024 * 1024,
+  /** What one imported repository puts on record of who signed what, now and before: tags by role, digest and key. */
+  importEntries: 500_000,
   /** What an import keeps of dumps in a temporary file, in bytes. */
   importSpoolBytes: 64 * 1024 * 1024 * 1024,
   /** Largest public key or certificate file, in bytes. */

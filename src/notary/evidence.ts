@@ -86,8 +86,9 @@ export function trustDataOf(
     entriesOf: (digest, roles) => store.trustEntries(repository, digest, { roles }),
     async publishedAt(role, tag, digest) {
       const entries = await store.trustEntries(repository, digest, { roles: [role], tag });
-      const times = entries.map(({ publishedAt }) => publishedAt);
-      return times.length === 0 ? null : Math.min(...times);
+      if (entries.length === 0) return null;
+      // Where one of them may be of any time, so may all.
+      return Math.min(...entries.map(({ publishedAt }) => publishedAt ?? 0)) || null;
     },
   };
 }

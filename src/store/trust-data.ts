@@ -29,6 +29,11 @@ export interface SignedEntry {
   readonly keyId: string;
 }
 
+/** As {@link SignedEntry}, with the time of its first publish elsewhere (ms since the epoch); `null` where that is not known. */
+export interface ImportedEntry extends SignedEntry {
+  readonly publishedAt: number | null;
+}
+
 /** What a file of a targets role says: the hex SHA-256 of what is signed in it, in its canonical form. */
 export interface SignedStatement {
   readonly role: string;
@@ -37,8 +42,8 @@ export interface SignedStatement {
 
 /** As {@link SignedEntry}, with the publish that brought it: a later one that only repeats it changes nothing. */
 export interface StoredEntry extends SignedEntry {
-  /** Milliseconds since the epoch. */
-  readonly publishedAt: number;
+  /** Milliseconds since the epoch; `null` where it came from another server that does not tell. */
+  readonly publishedAt: number | null;
 }
 
 /** A key of the server's own, for one repository. */
@@ -91,11 +96,11 @@ export type TrustWrite =
       readonly files: readonly TrustFile[];
       readonly imported?: true;
     }
-  /** Remembers who signed what; what is there already keeps its time. */
+  /** Remembers who signed what, from now on or since it was published elsewhere; what is there already keeps its time. */
   | {
       readonly kind: 'trust-entries';
       readonly repository: Repository;
-      readonly entries: readonly SignedEntry[];
+      readonly entries: readonly (SignedEntry | ImportedEntry)[];
     }
   /**
    * Notes for which role of which repository statements were made: the hex SHA-256 of what is signed in a targets role's

@@ -3,7 +3,12 @@ import { sha256Hex } from '../../src/lib/bytes.ts';
 import { LIMITS } from '../../src/lib/limits.ts';
 import type { Repository } from '../../src/oci/reference.ts';
 import type { Store, Write } from '../../src/store/store.ts';
-import type { ServerKey, SignedEntry, TrustFile } from '../../src/store/trust-data.ts';
+import type {
+  ImportedEntry,
+  ServerKey,
+  SignedEntry,
+  TrustFile,
+} from '../../src/store/trust-data.ts';
 import { digestFor, eventWrite, openAt, refusal, repo, storeSuite } from '../support/store.ts';
 
 const app = repo('app');
@@ -277,6 +282,24 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
         () => new Date(now),
       );
     });
+
+    it('of another server have its time, or none; what is there already keeps its own', () =>
+      withStore(async (store) => {
+        const put = (...entries: readonly (SignedEntry | ImportedEntry)[]): Promise<unknown> =>
+          store.commit([{ kind: 'trust-entries', repository: app, entries }]);
+        await put(entry());
+        const there = (over: Partial<SignedEntry>, publishedAt: number | null): ImportedEntry => ({
+          ...entry(over),
+          publishedAt,
+        });
+        await put(there({}, 1), there({ tag: '2.0' }, 1), there({ tag: '3.0' }, null));
+        const found = await store.trustEntries(app, digestFor('one'));
+        expect(found.map(({ tag, publishedAt }) => [tag, publishedAt])).toEqual([
+          ['1.0', NOW],
+          ['2.0', 1],
+          ['3.0', null],
+        ]);
+      }));
 
     it('of one key hide nobody else’s, however many they are (T-60)', () =>
       withStore(async (store) => {

@@ -104,10 +104,9 @@ describe('the owner of a repository of a server that is gone', () => {
     await ours.service.stop();
     const config = join(ours.site.folder, 'import.yaml');
     writeFileSync(config, 'registries: [{ host: registry.example.com, upstream: embedded }]\n');
-    const ran = await ours.site.cli([
-      ...['import', 'notary', '--dump', dump, '--expired-timestamp', '--config', config],
-      ...['--data', join(ours.site.folder, 'service-data')],
-    ]);
+    const importing = ['import', 'notary', '--dump', dump, '--expired-timestamp'];
+    const into = ['--config', config, '--data', join(ours.site.folder, 'service-data')];
+    const ran = await ours.site.cli([...importing, ...into]);
     expect(ran.stdout).toContain(`${GUN}: imported`);
     await ours.again({});
 

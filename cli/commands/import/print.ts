@@ -11,11 +11,13 @@ const WOULD: Readonly<Record<string, string>> = {
 function lineOf(report: RepositoryReport, dryRun: boolean): string {
   const { gun, outcome, reason, files, changes, tags, keys, readOnlyFrom, certificateEnds } =
     report;
+  const { signedBefore } = report;
   const said = (dryRun ? WOULD[outcome] : undefined) ?? outcome;
   if (reason !== null) return `${gun}: ${said}: ${reason}`;
   const parts = [`${gun}: ${said}`];
   if (files > 0) parts.push(count(files, 'file'), count(tags, 'signed tag'));
   else if (changes > 0) parts.push(count(changes, 'line') + ' of the changefeed');
+  if (files > 0 && signedBefore > 0) parts.push(count(signedBefore, 'digest') + ' signed before');
   if (keys?.snapshot === 'owner') parts.push('the owner keeps the snapshot key');
   if (readOnlyFrom !== null) {
     parts.push(

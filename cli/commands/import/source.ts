@@ -11,7 +11,7 @@ import { openTrustServer } from '../../../src/trust/dct/client.ts';
 import { trustServerAddress } from '../../../src/trust/dct/server-address.ts';
 import type { Output } from '../../output.ts';
 import type { RegistryFlags } from '../../registry.ts';
-import { registryTls } from '../../registry.ts';
+import { trustServerTls } from '../../trust-server.ts';
 import { withPassword } from './database-password.ts';
 import { tellSpoolRoom } from './room.ts';
 
@@ -92,7 +92,7 @@ function openServer(
       registryHost,
       address: unwrap(trustServerAddress(registryHost, from)),
       credentials: dockerCredentials(config),
-      tls: registryTls(flags, config),
+      tls: trustServerTls(registryHost, flags, config),
       allowedRealms: (flags.authHost ?? []).map((one) => unwrap(parseHost(one))),
     });
   return openHttp(open, { name: from, any: host, repositories });

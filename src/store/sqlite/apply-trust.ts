@@ -1,5 +1,5 @@
 import type { Repository } from '../../oci/reference.ts';
-import type { SignedEntry, TrustPin, TrustWrite } from '../trust-data.ts';
+import type { ImportedEntry, SignedEntry, TrustPin, TrustWrite } from '../trust-data.ts';
 import { takeChange } from './apply-feed.ts';
 import { addServerKey, noteUsed, resealKeys } from './apply-server-key.ts';
 import { noteStatements } from './apply-statements.ts';
@@ -48,10 +48,11 @@ export function applyTrust(statements: Statements, write: TrustWrite, at: Commit
 function addEntries(
   statements: Statements,
   repository: Repository,
-  entries: readonly SignedEntry[],
+  entries: readonly (SignedEntry | ImportedEntry)[],
   time: number,
 ): void {
-  for (const { role, tag, digest, keyId } of entries)
+  for (const entry of entries) {
+    const { role, tag, digest, keyId } = entry;
     statements.run(
       'INSERT INTO trust_entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
       repository,
@@ -59,8 +60,9 @@ function addEntries(
       role,
       tag,
       keyId,
-      time,
+      'publishedAt' in entry ? (entry.publishedAt ?? 0) : time,
     );
+  }
 }
 
 function setPin(statements: Statements, repository: Repository, { root, seen }: TrustPin): void {

@@ -36,6 +36,7 @@ export const TRUST_STEP = `
     role TEXT NOT NULL,
     tag TEXT NOT NULL,
     key_id TEXT NOT NULL,
+    -- 0 where another server signed it at a time that nobody knows.
     published_at INTEGER NOT NULL,
     PRIMARY KEY (repository, digest, role, tag, key_id)
   ) STRICT, WITHOUT ROWID;

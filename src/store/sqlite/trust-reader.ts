@@ -100,7 +100,7 @@ export class TrustReader {
       tag: String(row['tag']),
       digest: row['digest'] as Digest,
       keyId: String(row['key_id']),
-      publishedAt: Number(row['published_at']),
+      publishedAt: Number(row['published_at']) || null,
     }));
   }
 

@@ -95,7 +95,8 @@ function publishTimes(
     const before = known.get(key);
     if (before !== undefined) return before;
     const entry = stored.find((one) => one.role === role && one.tag === tag);
-    const time = entry?.publishedAt ?? (await data.publishedAt(role, tag, digest));
+    const time =
+      entry === undefined ? await data.publishedAt(role, tag, digest) : entry.publishedAt;
     known.set(key, time);
     return time;
   };
@@ -172,7 +173,7 @@ function pastFinding(
     authority,
     keyId,
     signed: { repository, tag },
-    signedAt: { time: new Date(publishedAt), trusted: true },
+    signedAt: publishedAt === null ? null : { time: new Date(publishedAt), trusted: true },
     entry: { ...common, current: false, contradictedBy: [] },
   });
 }
