@@ -18,6 +18,8 @@ export interface JsonLimits {
   readonly maxDepth?: number;
   /** Most values (members, elements, the document itself). */
   readonly maxValues?: number;
+  /** Refuses numbers that are not spelled as integers, `1.0` and `-0` too. */
+  readonly integersOnly?: boolean;
 }
 
 /** Values of one document: a large SBOM has half as many, and none keeps everybody waiting for a second. */
@@ -40,8 +42,8 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Result<Json> {
   const text = decodeUtf8(bytes);
   if (text === undefined) return refuse('JSON_INVALID', 'expected UTF-8, found invalid bytes');
   try {
-    const { maxDepth = 32, maxValues = MAX_VALUES } = limits;
-    return ok(new Parser(text, maxDepth, maxValues).document());
+    const { maxDepth = 32, maxValues = MAX_VALUES, integersOnly = false } = limits;
+    return ok(new Parser(text, { maxDepth, maxValues, integersOnly }).document());
   } catch (error) {
     if (error instanceof Refused) return refuse('JSON_INVALID', error.message);
     throw error;
@@ -49,6 +51,8 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Result<Json> {
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+// What follows must not make it another number: `1.0`, `1e0`, `-0`.
+const INTEGER = /(?:0|-?[1-9][0-9]*)(?![0-9.eE])/y;
 // One run of characters that need no decoding (RFC 8259 section 7: no control characters).
 // oxlint-disable-next-line no-control-regex -- the class excludes control characters on purpose
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
@@ -60,12 +64,14 @@ class Parser {
   readonly #text: string;
   readonly #maxDepth: number;
   readonly #maxValues: number;
+  readonly #numbers: RegExp;
   #values = 0;
 
-  constructor(text: string, maxDepth: number, maxValues: number) {
+  constructor(text: string, limits: Required<Omit<JsonLimits, 'maxBytes'>>) {
     this.#text = text;
-    this.#maxDepth = maxDepth;
-    this.#maxValues = maxValues;
+    this.#maxDepth = limits.maxDepth;
+    this.#maxValues = limits.maxValues;
+    this.#numbers = limits.integersOnly ? INTEGER : NUMBER;
   }
 
   document(): Json {
@@ -127,10 +133,10 @@ class Parser {
   }
 
   #number(): number {
-    NUMBER.lastIndex = this.#at;
-    const match = NUMBER.exec(this.#text);
+    this.#numbers.lastIndex = this.#at;
+    const match = this.#numbers.exec(this.#text);
     if (match === null) this.#fail('a JSON value');
-    this.#at = NUMBER.lastIndex;
+    this.#at = this.#numbers.lastIndex;
     const value = Number(match[0]);
     if (!Number.isFinite(value))
       throw new Refused(`expected a finite number, found ${match[0].slice(0, 40)}`);

@@ -5,6 +5,7 @@ import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import { notaryCanonical } from './canonical.ts';
+import { lookalikeIn } from './lookalike.ts';
 import type { TufSignature } from './signature.ts';
 import { invalid } from './trust-data.ts';
 
@@ -20,6 +21,7 @@ export interface Envelope {
   readonly values: number;
 }
 
+const MEMBERS = new Set(['keyid', 'method', 'sig']);
 const KEY_ID = /^[0-9a-f]{64}$/;
 
 /**
@@ -32,7 +34,8 @@ export function parseEnvelope(
   bytes: Uint8Array,
   maxBytes: number = LIMITS.trustMetadataBytes,
 ): Result<Envelope> {
-  const json = parseJson(bytes, { maxBytes });
+  // Go reads these numbers as integers, which `1.0` and `1e0` are not to it.
+  const json = parseJson(bytes, { maxBytes, integersOnly: true });
   if (!json.ok) return json;
   const { value } = json;
   const signed = isObject(value) ? value['signed'] : undefined;
@@ -54,7 +57,7 @@ export function parseEnvelope(
 }
 
 function signatureOf(value: Json): TufSignature | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isObject(value) || lookalikeIn(value, MEMBERS) !== undefined) return undefined;
   const { keyid, method, sig } = value;
   const bytes = typeof sig === 'string' ? decodeBase64(sig) : undefined;
   if (typeof keyid !== 'string' || typeof method !== 'string' || bytes === undefined)

@@ -4,6 +4,7 @@ import type { Json } from '../lib/json.ts';
 import { isCount, isObject } from '../lib/json.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
+import { lookalikeIn } from './lookalike.ts';
 import { invalid, malformed, shown } from './trust-data.ts';
 
 /** Length and hashes of a file (TUF 4.4). SHA-256 is always there, in lower-case hex. */
@@ -15,6 +16,8 @@ export interface FileMeta {
   readonly custom: Json | null;
 }
 
+const MEMBERS = new Set(['length', 'hashes', 'custom']);
+
 /**
  * Reads `{"length":…,"hashes":{…}}`. Hashes are base64 of the right length; SHA-256 is mandatory
  * (docker's digests are SHA-256, and metadata is fetched by it); other algorithms are passed over.
@@ -24,6 +27,9 @@ export function parseFileMeta(
   name: string,
   value: Json | undefined,
 ): Result<FileMeta> {
+  const lookalike = isObject(value) ? lookalikeIn(value, MEMBERS) : undefined;
+  if (lookalike !== undefined)
+    return malformed(within, `unexpected member ${shown(lookalike)} of ${shown(name)}`);
   const listed = isObject(value) ? value['hashes'] : undefined;
   const hashes = isObject(listed) ? listed : {};
   if (!isObject(value) || hashes['sha256'] === undefined) {

@@ -22,10 +22,7 @@ export interface Listing extends SignedFields {
 /** The two roles that list files. */
 export type ListingRole = 'snapshot' | 'timestamp';
 
-const TYPE: Readonly<Record<ListingRole, string>> = {
-  snapshot: 'Snapshot',
-  timestamp: 'Timestamp',
-};
+const TYPE = { snapshot: 'Snapshot', timestamp: 'Timestamp' } as const;
 const MUST_LIST: Readonly<Record<ListingRole, readonly string[]>> = {
   snapshot: ['root', 'targets'],
   timestamp: ['snapshot'],

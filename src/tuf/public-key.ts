@@ -11,6 +11,7 @@ import { parsePem } from '../keys/pem.ts';
 import { publicKeyFromSpki, rawEd25519, spkiOf } from '../keys/public-key.ts';
 import type { Certificate } from './certificate.ts';
 import { parseCertificate } from './certificate.ts';
+import { lookalikeIn } from './lookalike.ts';
 import { invalid, shown } from './trust-data.ts';
 
 /** A key as metadata lists it. */
@@ -27,6 +28,8 @@ export interface TufKey {
   readonly certificates: readonly Certificate[];
 }
 
+const KEY_MEMBERS = new Set(['keytype', 'keyval']);
+const KEYVAL_MEMBERS = new Set(['public', 'private']);
 const ED25519_SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
 /** Notary's id of a key in this spelling: SHA-256 of its canonical JSON, the empty private half included (dct-protocol 3.3). */
@@ -55,6 +58,11 @@ export function tufKeyOf(key: PublicKey): TufKey {
 export function parseTufKey(id: string, value: Json | undefined): Result<TufKey> {
   const keyval = isObject(value) ? value['keyval'] : undefined;
   if (!isObject(value) || !isObject(keyval)) return invalid(`expected a key under ${shown(id)}`);
+  if (
+    lookalikeIn(value, KEY_MEMBERS) !== undefined ||
+    lookalikeIn(keyval, KEYVAL_MEMBERS) !== undefined
+  )
+    return invalid(`expected "keytype" and "keyval" under ${shown(id)}, each once`);
   const { keytype } = value;
   const publicHalf = keyval['public'];
   const bytes = typeof publicHalf === 'string' ? decodeBase64(publicHalf) : undefined;

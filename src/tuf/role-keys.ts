@@ -1,10 +1,13 @@
 import type { JsonObject } from '../lib/json.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
+import { lookalikeIn } from './lookalike.ts';
 import type { TufKey } from './public-key.ts';
 import { isVersion, parseTexts } from './signed-fields.ts';
 import type { SigningRole } from './threshold.ts';
 import { malformed, shown } from './trust-data.ts';
+
+const MEMBERS = new Set(['keyids', 'threshold', 'name', 'paths']);
 
 /**
  * Reads the `keyids` and `threshold` of a role (TUF 4.3). A threshold is an integer from 1 up (T-15);
@@ -16,6 +19,9 @@ export function parseRoleKeys(
   value: JsonObject,
   keys: ReadonlyMap<string, TufKey>,
 ): Result<SigningRole> {
+  const lookalike = lookalikeIn(value, MEMBERS);
+  if (lookalike !== undefined)
+    return malformed(within, `unexpected member ${shown(lookalike)} of ${name}`);
   const { threshold } = value;
   const ids = parseTexts(value['keyids']);
   if (!isVersion(threshold)) {

@@ -3,6 +3,7 @@ import { isArray, isObject } from '../lib/json.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
+import { lookalikeIn } from './lookalike.ts';
 import type { TufKey } from './public-key.ts';
 import { parseTufKey } from './public-key.ts';
 import { invalid, malformed, shown } from './trust-data.ts';
@@ -17,12 +18,22 @@ const INSTANT = /^(\d{4}-\d{2}-\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d
 /** Notary keeps versions in a 32-bit column. */
 const MAX_VERSION = 2 ** 31 - 1;
 
+const MEMBERS = ['_type', 'version', 'expires', 'consistent_snapshot'];
+const OF_TYPE: Readonly<Record<string, ReadonlySet<string>>> = {
+  Root: new Set([...MEMBERS, 'keys', 'roles']),
+  Targets: new Set([...MEMBERS, 'targets', 'delegations']),
+  Snapshot: new Set([...MEMBERS, 'meta']),
+  Timestamp: new Set([...MEMBERS, 'meta']),
+};
+
 /** Reads `_type`, `version` and `expires` (RFC 3339, also with an offset and nine digits of a second). */
 export function parseSignedFields(
   signed: JsonObject,
   role: string,
-  type: string,
+  type: 'Root' | 'Targets' | 'Snapshot' | 'Timestamp',
 ): Result<SignedFields> {
+  const lookalike = lookalikeIn(signed, OF_TYPE[type] ?? new Set());
+  if (lookalike !== undefined) return malformed(role, `unexpected member ${shown(lookalike)}`);
   const found = signed['_type'];
   if (found !== type) {
     return malformed(

@@ -6,6 +6,7 @@ import { ok } from '../lib/result.ts';
 import type { Envelope } from './envelope.ts';
 import type { FileMeta } from './file-meta.ts';
 import { parseFileMeta } from './file-meta.ts';
+import { lookalikeIn } from './lookalike.ts';
 import type { TufKey } from './public-key.ts';
 import { isDelegation, parentOf } from './role-name.ts';
 import { parseRoleKeys } from './role-keys.ts';
@@ -30,6 +31,8 @@ export interface Targets extends SignedFields {
   readonly delegations: readonly Delegation[];
 }
 
+const BELOW = new Set(['keys', 'roles']);
+
 /** Reads the structure of targets or of a delegation; says nothing about its signatures. */
 export function parseTargets(envelope: Envelope, role: string): Result<Targets> {
   const { signed } = envelope;
@@ -39,6 +42,9 @@ export function parseTargets(envelope: Envelope, role: string): Result<Targets> 
   if (!targets.ok) return targets;
   const below = signed['delegations'] ?? {};
   if (!isObject(below)) return malformed(role, 'expected an object in "delegations"');
+  const lookalike = lookalikeIn(below, BELOW);
+  if (lookalike !== undefined)
+    return malformed(role, `unexpected member ${shown(lookalike)} of "delegations"`);
   const keys = parseKeys(below['keys']);
   if (!keys.ok) return keys;
   const delegations = parseDelegations(below, role, keys.value);
