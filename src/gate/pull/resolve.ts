@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Gate } from '../gate.ts';
-import { asksDct, DOCKER_SIGNS } from '../hold/how-to-sign.ts';
+import { heldForPull } from '../hold/how-to-sign.ts';
 import type { Refused } from '../outcome.ts';
 import { refused } from '../outcome.ts';
 import type { Relayed } from '../upstream/upstream.ts';
@@ -96,11 +96,8 @@ async function held(gate: Gate, asked: Asked, tag: string): Promise<Refused | nu
   const { repository } = asked;
   const [hold] = await gate.ports.store.holds({ repository, tag, states: ['waiting'] });
   if (hold === undefined) return null;
-  const name = `${repository}:${tag}`;
-  return refused(
-    'MANIFEST_UNKNOWN',
-    `${name} (${shortDigest(hold.digest)}) is held until it is signed as its policy asks: ${asksDct(gate, asked) ? DOCKER_SIGNS : `countersign sign ${name}`}`,
-  );
+  const waiting = { registry: asked.registry, hold };
+  return refused('MANIFEST_UNKNOWN', await heldForPull(gate, waiting));
 }
 
 /** The refusal for what the registry does not have. */

@@ -3,7 +3,7 @@ import type { Decision } from '../../policy/decision.ts';
 import type { Hold } from '../../store/store.ts';
 import type { Gate } from '../gate.ts';
 import { givenByPush } from '../hold/given-by-push.ts';
-import { asksDct, DOCKER_SIGNS } from '../hold/how-to-sign.ts';
+import { heldForPush } from '../hold/how-to-sign.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedBy, warningOf } from '../outcome.ts';
 import { mayRead } from '../pull/resolve.ts';
@@ -96,8 +96,6 @@ async function hold(
     { kind: 'hold-add', hold: waiting },
     { kind: 'event', event: held(waiting) },
   ]);
-  const name = `${waiting.repository}:${waiting.tag}`;
-  const docker = asksDct(gate, pushed) ? `; ${DOCKER_SIGNS}` : '';
-  const warning = `${name} is held until it is signed: countersign sign ${name}@${waiting.digest}${docker}`;
+  const warning = await heldForPush(gate, { registry: pushed.registry, hold: waiting });
   return { ...outcome, held: true, warning };
 }

@@ -208,6 +208,13 @@ describe('tags by the signed map', () => {
     await refused();
     await gate.restart();
     await refused();
+    // Who signs once more waits for nothing: what is pushed from here on says what mends it.
+    await put(gate, 'owners/app', NEXT, 'new');
+    await thief.publish(all('new', NEXT.digest));
+    const held = await pull(gate, 'owners/app', 'new');
+    expect(held.status).toBe(404);
+    expect(held.text).toMatch(/is held: .*administrator.*countersign root reset \S+\/owners\/app/);
+    expect(held.text).not.toContain('--local');
   });
 
   it('T-23: are not taken from an older state that is published again, also after a restart', async () => {
