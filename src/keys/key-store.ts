@@ -1,35 +1,17 @@
-import type { Stats } from 'node:fs';
-import { lstat, readdir, realpath } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { CountersignError } from '../lib/errors.ts';
 import { nearest } from '../lib/nearest.ts';
 import { quote } from '../lib/quote.ts';
-import type { Refusal } from '../lib/result.ts';
 import { unwrap } from '../lib/result.ts';
-import { isRepositoryRole, parseKeyName } from './key-name.ts';
+import { parseKeyName } from './key-name.ts';
 import { notaryKeyId } from './notary-key-id.ts';
 import type { PassphraseSource } from './passphrase.ts';
-import { openAsking } from './passphrase.ts';
-import { createFile, makePrivateFolder, readPrivateFile, removeFile } from './private-file.ts';
+import { createFile, makePrivateFolder, removeFile } from './private-file.ts';
 import type { PrivateKey } from './private-key.ts';
-import type { PrivateKeyFile } from './private-key-file.ts';
-import { dockerKeyFile, parsePrivateKeyFile } from './private-key-file.ts';
-
-interface Entry {
-  /** Notary's canonical key id, the file's name. */
-  readonly notaryId: string;
-  /** The `role:` line: a signer's name, or `root`, `targets`, `snapshot`; `null` where the file has none. */
-  readonly name: string | null;
-  readonly gun: string | null;
-  readonly path: string;
-}
-
-/** A file of the key store, with its content or why it cannot be used: open to others, damaged, a link out of the store. */
-export type StoredKey = Entry &
-  (
-    | { readonly file: PrivateKeyFile; readonly problem: null }
-    | { readonly file: null; readonly problem: Refusal }
-  );
+import { dockerKeyFile } from './private-key-file.ts';
+import type { StoredKey } from './stored-key.ts';
+import { labelOf, openStoredKey, readStoredKey } from './stored-key.ts';
 
 /** Docker's own key store, `$DOCKER_CONFIG/trust/private`, which docker and this program share. */
 export interface KeyStore {
@@ -74,7 +56,7 @@ export function keyStore(dockerConfig: string): KeyStore {
     list,
     find: async (nameOrId) => findKey(await list(), nameOrId, folder),
     byId: async (notaryId) => storedAs(notaryId, folder),
-    open: openStored,
+    open: openStoredKey,
     checkFree,
     add: async (key, name, passphrase) => {
       unwrap(parseKeyName(name));
@@ -92,14 +74,14 @@ export function keyStore(dockerConfig: string): KeyStore {
         await removeFile(path);
         throw nameTaken(name, other);
       }
-      return readStored(path, id, folder);
+      return readStoredKey(path, id, folder);
     },
     addForRepository: async (key, { role, gun }, passphrase) => {
       const id = notaryKeyId(key.publicKey);
       const path = join(folder, `${id}.key`);
       await makePrivateFolder(folder);
       await createFile(path, await dockerKeyFile(key, role, passphrase, gun), 0o600);
-      return readStored(path, id, folder);
+      return readStoredKey(path, id, folder);
     },
     remove: (stored) => removeFile(stored.path),
   };
@@ -137,7 +119,7 @@ async function listKeys(folder: string): Promise<readonly StoredKey[]> {
   }
   const keys: StoredKey[] = [];
   for (const name of files) {
-    keys.push(await readStored(join(folder, name), name.slice(0, 64), folder));
+    keys.push(await readStoredKey(join(folder, name), name.slice(0, 64), folder));
   }
   return keys.toSorted((a, b) => compare(a.name ?? '', b.name ?? ''));
 }
@@ -154,7 +136,7 @@ async function storedAs(notaryId: string, folder: string): Promise<StoredKey | n
     if (code === 'ENOENT') return null;
     throw unread(folder, error);
   }
-  return readStored(path, notaryId, folder);
+  return readStoredKey(path, notaryId, folder);
 }
 
 function unread(folder: string, error: unknown): CountersignError {
@@ -166,41 +148,6 @@ function unread(folder: string, error: unknown): CountersignError {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-async function readStored(path: string, notaryId: string, folder: string): Promise<StoredKey> {
-  const nothing = { notaryId, path, name: null, gun: null, file: null } as const;
-  const stray = await strayLink(path, folder);
-  if (stray !== null) return { ...nothing, problem: stray };
-  const content = await readPrivateFile(path);
-  if (!content.ok) return { ...nothing, problem: content.refusal };
-  const file = parsePrivateKeyFile(content.value.bytes);
-  if (!file.ok) {
-    const { code, message } = file.refusal;
-    return { ...nothing, problem: { code, message: `${path}: ${message}` } };
-  }
-  const { role: name, gun } = file.value;
-  const { exposed } = content.value;
-  const entry = { notaryId, path, name, gun };
-  return exposed === null
-    ? { ...entry, file: file.value, problem: null }
-    : { ...entry, file: null, problem: exposed };
-}
-
-/** A link may lead to another file of the store and nowhere else. */
-async function strayLink(path: string, folder: string): Promise<Refusal | null> {
-  try {
-    const stat: Stats = await lstat(path);
-    if (!stat.isSymbolicLink()) return null;
-    if (dirname(await realpath(path)) === (await realpath(folder))) return null;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return { code: 'KEY_INVALID', message: `expected a key file at ${path}, found none (${code})` };
-  }
-  return {
-    code: 'KEY_INVALID',
-    message: `expected a key file at ${path}, found a link that leads out of the key store`,
-  };
 }
 
 function findKey(keys: readonly StoredKey[], nameOrId: string, folder: string): StoredKey {
@@ -229,27 +176,4 @@ function findKey(keys: readonly StoredKey[], nameOrId: string, folder: string): 
     );
   }
   return key;
-}
-
-/** What messages call a stored key: its name, else the front of its id. */
-export function labelOf(stored: StoredKey): string {
-  return stored.name ?? stored.notaryId.slice(0, 12);
-}
-
-/** What a person is asked a stored key's passphrase for; docker's words for a repository's own keys, which have no names. */
-export function subjectOf({ name, notaryId }: Pick<StoredKey, 'name' | 'notaryId'>): string {
-  if (!isRepositoryRole(name)) return `key ${name ?? notaryId.slice(0, 12)}`;
-  return `${name === 'root' ? 'root' : 'repository'} key with ID ${notaryId.slice(0, 7)}`;
-}
-
-async function openStored(stored: StoredKey, passphrase: PassphraseSource): Promise<PrivateKey> {
-  const { file, problem, path } = stored;
-  if (problem !== null) throw new CountersignError(problem.code, problem.message);
-  const key = await openAsking(file, subjectOf(stored), passphrase);
-  // Docker finds a key by its file's name: a file under another's name would sign for another.
-  if (notaryKeyId(key.publicKey) === stored.notaryId) return key;
-  throw new CountersignError(
-    'KEY_INVALID',
-    `expected ${path} to hold the key of that id, found another key`,
-  );
 }

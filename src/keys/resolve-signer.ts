@@ -2,10 +2,11 @@ import { basename, extname } from 'node:path';
 import { CountersignError } from '../lib/errors.ts';
 import type { Signer } from './key.ts';
 import { isRepositoryRole, parseKeyName } from './key-name.ts';
-import { keyStore, labelOf } from './key-store.ts';
+import { keyStore } from './key-store.ts';
 import type { SignerPorts } from './signers.ts';
 import { openSigner } from './signers.ts';
 import { isPath, readKeyFile } from './signers/file.ts';
+import { labelOf } from './stored-key.ts';
 
 /** Whose signature is asked for. */
 export interface SignerChoice extends SignerPorts {

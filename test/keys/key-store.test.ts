@@ -14,11 +14,13 @@ import {
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { generateKey } from '../../src/keys/generate.ts';
-import type { KeyStore, StoredKey } from '../../src/keys/key-store.ts';
-import { keyStore, labelOf } from '../../src/keys/key-store.ts';
+import type { KeyStore } from '../../src/keys/key-store.ts';
+import { keyStore } from '../../src/keys/key-store.ts';
 import { notaryKeyId } from '../../src/keys/notary-key-id.ts';
 import { createFile, makePrivateFolder, removeFile } from '../../src/keys/private-file.ts';
 import { pkcs8KeyFile } from '../../src/keys/private-key-file.ts';
+import type { StoredKey } from '../../src/keys/stored-key.ts';
+import { labelOf } from '../../src/keys/stored-key.ts';
 import { suiteScope } from '../support/scope.ts';
 
 const PASSPHRASE = 'correct horse';

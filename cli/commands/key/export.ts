@@ -1,17 +1,18 @@
-import type { StoredKey } from '../../../src/keys/key-store.ts';
-import { keyStore, labelOf } from '../../../src/keys/key-store.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
+import { keyStore } from '../../../src/keys/key-store.ts';
 import { notaryKeyId } from '../../../src/keys/notary-key-id.ts';
 import type { PassphraseSource } from '../../../src/keys/passphrase.ts';
 import { createFile } from '../../../src/keys/private-file.ts';
+import type { PrivateKey } from '../../../src/keys/private-key.ts';
 import {
   cosignKeyFile,
   dockerExportFile,
   pkcs8KeyFile,
 } from '../../../src/keys/private-key-file.ts';
-import type { PrivateKey } from '../../../src/keys/private-key.ts';
 import { publicKeyPem } from '../../../src/keys/public-key.ts';
+import type { StoredKey } from '../../../src/keys/stored-key.ts';
+import { labelOf } from '../../../src/keys/stored-key.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 
 type Format = 'docker' | 'cosign' | 'pkcs8';

@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { generateKey } from '../../../src/keys/generate.ts';
 import type { KeyType, PublicKey } from '../../../src/keys/key.ts';
 import { parseKeyName } from '../../../src/keys/key-name.ts';
-import type { StoredKey } from '../../../src/keys/key-store.ts';
 import { keyStore } from '../../../src/keys/key-store.ts';
 import { createFile } from '../../../src/keys/private-file.ts';
 import { publicKeyPem } from '../../../src/keys/public-key.ts';
+import type { StoredKey } from '../../../src/keys/stored-key.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import { unwrap } from '../../../src/lib/result.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { passphrases } from '../../passphrase.ts';
 
 /** What `--type` may say. */

@@ -1,8 +1,8 @@
-import { isRepositoryRole } from '../../../src/keys/key-name.ts';
-import type { StoredKey } from '../../../src/keys/key-store.ts';
-import { keyStore } from '../../../src/keys/key-store.ts';
-import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
+import { isRepositoryRole } from '../../../src/keys/key-name.ts';
+import { keyStore } from '../../../src/keys/key-store.ts';
+import type { StoredKey } from '../../../src/keys/stored-key.ts';
+import type { Context } from '../../commands.ts';
 
 /** `key list`: what is in the key store, without opening any of it. */
 export async function runList(context: Context): Promise<void> {

@@ -1,7 +1,8 @@
-import { keyStore, labelOf } from '../../../src/keys/key-store.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
+import { keyStore } from '../../../src/keys/key-store.ts';
+import { labelOf } from '../../../src/keys/stored-key.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { openTerminal } from '../../terminal.ts';
 
 /** `key remove`: asks first, as there is no way back. */

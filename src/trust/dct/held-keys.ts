@@ -1,7 +1,8 @@
 import type { Signer } from '../../keys/key.ts';
-import type { KeyStore, StoredKey } from '../../keys/key-store.ts';
+import type { KeyStore } from '../../keys/key-store.ts';
 import type { PassphraseSource } from '../../keys/passphrase.ts';
 import { fileSigner } from '../../keys/signers/file.ts';
+import type { StoredKey } from '../../keys/stored-key.ts';
 import { CountersignError } from '../../lib/errors.ts';
 import type { TufSigner } from '../../tuf/build.ts';
 import type { TufKey } from '../../tuf/public-key.ts';

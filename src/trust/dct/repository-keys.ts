@@ -1,9 +1,10 @@
 import { generateKey } from '../../keys/generate.ts';
 import type { Signer } from '../../keys/key.ts';
-import type { RepositoryPlace, StoredKey } from '../../keys/key-store.ts';
-import { subjectOf } from '../../keys/key-store.ts';
+import type { RepositoryPlace } from '../../keys/key-store.ts';
 import { notaryKeyId } from '../../keys/notary-key-id.ts';
 import { fileSigner } from '../../keys/signers/file.ts';
+import type { StoredKey } from '../../keys/stored-key.ts';
+import { subjectOf } from '../../keys/stored-key.ts';
 import { CountersignError } from '../../lib/errors.ts';
 import { unwrap } from '../../lib/result.ts';
 import type { Repository } from '../../oci/reference.ts';
