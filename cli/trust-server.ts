@@ -6,6 +6,8 @@ import { unwrap } from '../src/lib/result.ts';
 import { systemClock } from '../src/lib/time.ts';
 import { dockerCredentials } from '../src/oci/credentials.ts';
 import { parseHost } from '../src/oci/reference.ts';
+import type { TlsLookup } from '../src/oci/tls.ts';
+import { isLoopbackHost } from '../src/oci/tls.ts';
 import { openTrustServer } from '../src/trust/dct/client.ts';
 import { trustServerAddress } from '../src/trust/dct/server-address.ts';
 import type { TrustSession } from '../src/trust/dct/session.ts';
@@ -44,7 +46,7 @@ export function openTrust(
       registryHost,
       address,
       credentials: dockerCredentials(config),
-      tls: registryTls(flags, config),
+      tls: trustServerTls(registryHost, flags, config),
       allowedRealms: (flags.authHost ?? []).map((host) => unwrap(parseHost(host))),
       signal,
     }),
@@ -55,6 +57,21 @@ export function openTrust(
     fresh: ask('fresh'),
     note,
   };
+}
+
+/**
+ * The TLS files for the trust server of a registry's images. Docker passes over a loopback server's
+ * certificate only where the registry itself is on a loopback host: for another's images anybody on this
+ * machine who listens there could be the server whose root is believed on first use.
+ */
+export function trustServerTls(
+  registryHost: string,
+  flags: RegistryFlags,
+  dockerConfig: string,
+): TlsLookup {
+  const lookUp = registryTls(flags, dockerConfig);
+  if (isLoopbackHost(registryHost)) return lookUp;
+  return async (host) => ({ ...(await lookUp(host)), explicit: true });
 }
 
 /**

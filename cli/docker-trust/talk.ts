@@ -34,7 +34,14 @@ export function openTalk(env: NodeJS.ProcessEnv): Talk {
   let reader: Interface | undefined;
   const open = (): Interface => {
     const terminal = stdin.isTTY === true;
-    const opened = createInterface({ input: stdin, output: echo, terminal, crlfDelay: Infinity });
+    const opened = createInterface({
+      input: stdin,
+      output: echo,
+      terminal,
+      crlfDelay: Infinity,
+      // No arrow key brings a passphrase back, in clear, at the next question.
+      historySize: 0,
+    });
     // Once a terminal was asked, Ctrl-C is a key and no signal: it ends a question, and any other time
     // the program, as it did before.
     opened.on('SIGINT', () => {

@@ -8,7 +8,7 @@ import { isLoopback } from '../lib/loopback.ts';
 export interface TlsMaterial {
   /** Certificate authorities (PEM) trusted besides the usual ones. */
   readonly ca: readonly string[];
-  /** True where a person named the authority for this command: then even a loopback host is verified. */
+  /** True where even a loopback host is verified: a person named the authority for this command, or more than that host is at stake. */
   readonly explicit: boolean;
   readonly client?: { readonly cert: string; readonly key: string };
 }

@@ -38,6 +38,17 @@ describe('commands before a trust server that lies', () => {
   const run = (...args: readonly string[]): ReturnType<Site['cli']> =>
     site.cli(args, { env: { DOCKER_CONTENT_TRUST_SERVER: wire.url } });
 
+  it('T-72: a loopback trust server of a registry elsewhere is believed by its certificate alone', async () => {
+    const stranger = createSite(join(scope.folder(), 'stranger'));
+    const asked = wire.seen().length;
+    const listed = await stranger.cli(['root', 'list', GUN], {
+      env: { DOCKER_CONTENT_TRUST_SERVER: wire.url },
+    });
+    expect(listed).toMatchObject({ code: 3 });
+    expect(listed.stdout).toContain('certificate that is not trusted');
+    expect(wire.seen()).toHaveLength(asked);
+  });
+
   it('T-23: inspect does not take for unsigned what it has seen signed, and is told to be gone', async () => {
     const there = await run('inspect', '--format', 'docker', GUN);
     expect(there.stdout).toContain('"Name": "alice"');
