@@ -8,7 +8,7 @@ import { readChangeRow, readFileRow, readKeyRow } from './rows.ts';
 import type { SourceChange, SourceFile, SourceKey } from './source.ts';
 import type { Spool } from './spool.ts';
 import { binaryValue } from './sql/binary-value.ts';
-import type { DumpRow } from './sql/dump.ts';
+import type { DumpRow } from './sql/dump-row.ts';
 
 /** What dumps say of one repository: where in the spool its rows are. */
 interface Kept {

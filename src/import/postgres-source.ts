@@ -1,7 +1,8 @@
-import pg from 'pg';
-import { CountersignError, messageOf } from '../lib/errors.ts';
+import { CountersignError } from '../lib/errors.ts';
 import { LIMITS } from '../lib/limits.ts';
 import { SIZE_SQL, sizeProblem, tooManyRepositories } from './import-bounds.ts';
+import type { Database, Row } from './postgres-database.ts';
+import { connect } from './postgres-database.ts';
 import type { Columns } from './rows.ts';
 import { readChangeRow, readFileRow, readKeyRow } from './rows.ts';
 import type {
@@ -11,8 +12,6 @@ import type {
   SourceKey,
   SourceRepository,
 } from './source.ts';
-
-type Row = Readonly<Record<string, unknown>>;
 
 // Times as text: pg would read what the database calls "without time zone" in this machine's own.
 const FILES = `SELECT gun, role, version, data, sha256, created_at::text AS created_at,
@@ -137,61 +136,6 @@ class PostgresSource implements NotarySource {
     await this.#server.close();
     await this.#signer?.close();
   }
-}
-
-interface Database {
-  /** Host, port and name: never the password. */
-  readonly name: string;
-  rows(query: string, values?: readonly unknown[]): Promise<Row[]>;
-  close(): Promise<void>;
-}
-
-async function connect(url: string): Promise<Database> {
-  const name = nameOf(url);
-  const fail = (error: unknown): CountersignError =>
-    new CountersignError('IMPORT_UNREADABLE', `expected to read ${name}, but ${messageOf(error)}`, {
-      cause: error,
-    });
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'countersign import',
-    connectionTimeoutMillis: 10_000,
-  });
-  // A connection that breaks fails the query that runs or comes next; it must not end the process.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
-  } catch (error) {
-    await client.end().catch(() => undefined);
-    throw fail(error);
-  }
-  return {
-    name,
-    rows: async (query, values = []) => {
-      try {
-        return (await client.query<Row>(query, [...values])).rows;
-      } catch (error) {
-        throw fail(error);
-      }
-    },
-    close: () => client.end(),
-  };
-}
-
-function nameOf(url: string): string {
-  try {
-    const { protocol, host, pathname } = new URL(url);
-    if (protocol === 'postgres:' || protocol === 'postgresql:') {
-      return `postgres://${host}${pathname}`;
-    }
-  } catch {
-    // fall through: what is no address may be a password
-  }
-  throw new CountersignError(
-    'USAGE',
-    'expected a database as postgres://[USER[:PASSWORD]@]HOST[:PORT]/NAME; read MySQL from a dump of mysqldump',
-  );
 }
 
 function columnsOf(row: Row): Columns {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { binaryValue } from '../../../src/import/sql/binary-value.ts';
-import type { DumpRow } from '../../../src/import/sql/dump.ts';
+import type { DumpRow } from '../../../src/import/sql/dump-row.ts';
 import { dumpRows } from '../../../src/import/sql/dump.ts';
 
 const POSTGRES = '--\n-- PostgreSQL database dump\n--\n\nSET standard_conforming_strings = on;\n';
