@@ -1,6 +1,6 @@
 import { sha256 } from '../lib/bytes.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Json, JsonObject } from '../lib/json.ts';
-import { canonicalJson } from '../lib/json.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Decision } from '../policy/decision.ts';

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { canonicalJson } from '../lib/json.ts';
+import { sha256 } from '../lib/bytes.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Clock } from '../lib/time.ts';
 import type { Decision } from '../policy/decision.ts';
 import type { Store, Write } from '../store/store.ts';
+import { decided, decidedData, exceptionUsed, repeated } from './decision-events.ts';
 import { SERVICE } from './event.ts';
-import { decided, exceptionUsed, repeated } from './decision-events.ts';
 import { signatureAccepted, signatureOf } from './signature-events.ts';
 
 /** How long a refusal stands for its repeats, and how often repeats are summed up, in milliseconds. */
@@ -23,8 +24,8 @@ const REFUSALS = 1000;
 export interface Recorder {
   /**
    * Records a decision that was just taken and resolves, once it is durable, with its number in the
-   * `dec` log; for a repeat (the same allow verdict again; the same refusal of the same identity
-   * within a minute) with the number of the earlier record, which is counted. With a verdict's first
+   * `dec` log; for a repeat (the same allow verdict again; a refusal of the same identity in the same
+   * words within a minute) with the number of the earlier record, which is counted. With a verdict's first
    * record go the signatures and the exception that it stands on.
    *
    * An allow that cannot be recorded is not given: rejects with STORE_UNAVAILABLE or STORAGE_FULL.
@@ -53,17 +54,25 @@ export function createRecorder(store: Store, clock: Clock): Recorder {
   let unrecorded = 0;
   let from = clock().getTime();
 
-  /** What makes two decisions the same: everything the record says but the wording of findings. */
+  /**
+   * What makes two decisions the same. Of an allow: the verdict, by what it is keyed by. Of a refusal: all
+   * that its record says, since the caller is given the number of the record that says why; who varies
+   * what is said (tags are anybody's to invent) uses up the refusals of one identity. A hash, so that
+   * what is remembered is bounded in bytes, too (T-67).
+   */
   async function keyFor(decision: Decision, actor: string): Promise<string> {
     const { action, repository, tag, digest } = decision.subject;
+    if (decision.decision === 'deny') {
+      const said = [actor, repository, tag, digest, decidedData(decision)];
+      return sha256(canonicalJson(said)).toString('base64');
+    }
     const code = decision.reason.code;
     const policy =
       decision.policy === null ? null : [decision.policy.name, decision.policy.revision];
-    // Who gave a name, and who was refused, is part of the fact; an allowed pull is the verdict's.
-    const who = decision.decision === 'allow' && action === 'pull' ? null : actor;
-    // A refusal repeats whatever tag it was asked by (identity, repository, digest, reason).
-    const what = decision.decision === 'deny' ? null : [tag, policy, await store.trustRevision()];
-    return canonicalJson([decision.decision, action, repository, digest, code, who, what]);
+    // Who gave a name is part of the fact; an allowed pull is the verdict's.
+    const who = action === 'pull' ? null : actor;
+    const trust = await store.trustRevision();
+    return canonicalJson([action, repository, tag, digest, code, who, policy, trust]);
   }
 
   function count(record: number, times: number): void {

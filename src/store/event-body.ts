@@ -1,6 +1,7 @@
 import { sha256 } from '../lib/bytes.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import type { Json } from '../lib/json.ts';
-import { canonicalJson, isCount, isObject, parseJson } from '../lib/json.ts';
+import { isCount, isObject, parseJson } from '../lib/json.ts';
 import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';

@@ -9,9 +9,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { sha256Hex } from '../lib/bytes.ts';
+import { canonicalJson } from '../lib/canonical-json.ts';
 import { CountersignError } from '../lib/errors.ts';
 import type { Json } from '../lib/json.ts';
-import { canonicalJson, isCount, isObject, parseJson } from '../lib/json.ts';
+import { isCount, isObject, parseJson } from '../lib/json.ts';
 import type { LogName } from './store.ts';
 
 /** Where one log stands: how many events, and the leaf hash of the newest (hex; empty for none). */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../src/lib/json.ts';
-import { canonicalJson, parseJson } from '../../src/lib/json.ts';
+import { parseJson } from '../../src/lib/json.ts';
 
 const parse = (text: string, maxDepth?: number) =>
   parseJson(Buffer.from(text), {
@@ -11,18 +11,6 @@ const parse = (text: string, maxDepth?: number) =>
 
 /** A JSON document, with objects of any keys. */
 const documents = fc.jsonValue({ maxDepth: 4 });
-/** One whose numbers have one spelling only. */
-const whole = fc.letrec((tie) => ({
-  any: fc.oneof(
-    { maxDepth: 3 },
-    fc.string(),
-    fc.boolean(),
-    fc.constant(null),
-    fc.maxSafeInteger(),
-    fc.array(tie('any')),
-    fc.dictionary(fc.string(), tie('any')),
-  ),
-})).any;
 
 describe('strict JSON', () => {
   it('reads every document that JSON.parse reads alike, and writes as', () => {
@@ -148,21 +136,5 @@ describe('strict JSON', () => {
     expect(Object.getPrototypeOf(object)).toBeNull();
     expect(Object.keys(object)).toEqual(['__proto__', 'constructor']);
     expect(object['toString']).toBeUndefined();
-  });
-});
-
-describe('canonical JSON', () => {
-  it('is the same however the members are ordered, and reads back as the same document', () => {
-    fc.assert(
-      fc.property(fc.dictionary(fc.string(), whole), (object) => {
-        const entries = Object.entries(object);
-        const turned = Object.fromEntries(entries.toReversed());
-        const text = canonicalJson(object as Json);
-        expect(canonicalJson(turned as Json)).toBe(text);
-        const parsed = parse(text);
-        if (!parsed.ok) throw new Error(parsed.refusal.message);
-        expect(canonicalJson(parsed.value)).toBe(text);
-      }),
-    );
   });
 });

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256Hex } from '../../src/lib/bytes.ts';
-import { canonicalJson } from '../../src/lib/json.ts';
+import { canonicalJson } from '../../src/lib/canonical-json.ts';
 import { recoverStore } from '../../src/store/open.ts';
 import type { Write } from '../../src/store/store.ts';
 import { suiteScope } from '../support/scope.ts';

@@ -1,5 +1,5 @@
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import { CountersignError } from '../../lib/errors.ts';
-import { canonicalJson } from '../../lib/json.ts';
 import type { Hold, Revocation } from '../store.ts';
 import { advance, appendEvent } from './apply-event.ts';
 import { addHold, moveHold } from './apply-hold.ts';

@@ -1,6 +1,6 @@
 import { sha256Hex } from '../../lib/bytes.ts';
+import { canonicalJson } from '../../lib/canonical-json.ts';
 import { CountersignError } from '../../lib/errors.ts';
-import { canonicalJson } from '../../lib/json.ts';
 import type { FeedMark, HighWater, LogMark } from '../high-water.ts';
 import { behind, readHighWater } from '../high-water.ts';
 import type { LogName } from '../store.ts';
