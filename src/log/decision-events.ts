@@ -18,16 +18,13 @@ function findingSummary(finding: Finding): JsonObject {
   };
 }
 
-/**
- * `allow` or `deny`: a decision with what it stands on; the first {@link FINDINGS} findings are spelt
- * out. `nonce` is the same for every try of one recording.
- */
-export function decided(decision: Decision, actor: string, nonce: string): NewEvent {
+/** What a decision's record says of it, besides whom it speaks of: the first {@link FINDINGS} findings are spelt out. */
+export function decidedData(decision: Decision): JsonObject {
   const { subject, reason } = decision;
   // What verified comes first: junk that somebody piled up beside it cannot push it out of the record.
   const valid = (finding: Finding): number => (finding.status === 'valid' ? 0 : 1);
   const findings = decision.findings.toSorted((a, b) => valid(a) - valid(b));
-  const data: JsonObject = {
+  return {
     action: subject.action,
     policy: policyOf(decision),
     code: reason.code,
@@ -35,7 +32,11 @@ export function decided(decision: Decision, actor: string, nonce: string): NewEv
     findings: findings.slice(0, FINDINGS).map(findingSummary),
     ...(findings.length > FINDINGS ? { moreFindings: findings.length - FINDINGS } : {}),
   };
-  return event('dec', decision.decision, subject, actor, data, [nonce]);
+}
+
+/** `allow` or `deny`: a decision with what it stands on. `nonce` is the same for every try of one recording. */
+export function decided(decision: Decision, actor: string, nonce: string): NewEvent {
+  return event('dec', decision.decision, decision.subject, actor, decidedData(decision), [nonce]);
 }
 
 /** `exception-used`: a policy's exception let a digest through. Recorded once per policy revision. `null` where the decision used none. */

@@ -80,17 +80,44 @@ describe('the recorder of decisions', () => {
     expect(await recorder.decision(push, 'alice')).toBe(0);
   });
 
-  it('records the first refusal of an identity in a minute, whatever tag it asks by', async () => {
+  it('records the first refusal of an identity in a minute', async () => {
     expect(await recorder.decision(deny, 'alice')).toBe(0);
-    const byDigest = decision({ decision: 'deny', code: 'NOT_TRUSTED', tag: null });
-    expect(await recorder.decision(byDigest, 'alice')).toBe(0);
     expect(await recorder.decision(deny, 'bob')).toBe(1);
-    const revoked = decision({ decision: 'deny', code: 'REVOKED' });
-    expect(await recorder.decision(revoked, 'alice')).toBe(2);
     now += 59_999;
     expect(await recorder.decision(deny, 'alice')).toBe(0);
     now += 1;
-    expect(await recorder.decision(deny, 'alice')).toBe(3);
+    expect(await recorder.decision(deny, 'alice')).toBe(2);
+  });
+
+  const revoked = { decision: 'deny', code: 'REVOKED', message: 'leaked credentials' } as const;
+  it.each([
+    ['another code', { ...revoked, code: 'NOT_TRUSTED' as const }],
+    ['another reason', { ...revoked, message: 'key revoked' }],
+    ['another tag', { ...revoked, tag: null }],
+    ['another finding', { ...revoked, findings: [finding({ status: 'invalid' })] }],
+  ])('points with a refusal for %s at a record that says so', async (_name, over) => {
+    expect(await recorder.decision(decision(revoked), 'alice')).toBe(0);
+    const other = decision(over);
+    expect(await recorder.decision(other, 'alice')).toBe(1);
+    const { code, message } = other.reason;
+    expect((await allEvents(store))[1]).toMatchObject({
+      tag: other.subject.tag,
+      data: { code, message },
+    });
+    expect(await recorder.decision(decision(revoked), 'alice')).toBe(0);
+  });
+
+  it('points with a refusal under another revision of the policy at a record that says so', async () => {
+    const policy = { name: 'production', revision: 'next' };
+    expect(await recorder.decision(deny, 'alice')).toBe(0);
+    expect(await recorder.decision({ ...deny, policy }, 'alice')).toBe(1);
+  });
+
+  it('T-67: keeps who asks by one invented tag after another from filling the disk', async () => {
+    const flood = Array.from({ length: 1010 }, (_, n) =>
+      recorder.decision(decision({ decision: 'deny', code: 'NOT_TRUSTED', tag: `t${n}` }), 'm'),
+    );
+    expect((await Promise.all(flood)).filter((one) => one === null)).toHaveLength(10);
   });
 
   it('writes one record for many who ask at once', async () => {
