@@ -45,9 +45,10 @@ export async function trustPublished(
     // Mostly nothing waits, and a publish may sign thousands of tags: who signed them the publish recorded.
     const waiting = await gate.ports.store.holds({ repository, states: ['waiting'] });
     if (waiting.length === 0) return;
-    const digests = new Set([...signed, ...(await inMap(gate, repository, waiting))]);
-    for (const digest of digests)
-      await signatureArrived(gate, registry, repository, digest, caller);
+    const named = new Set([...signed, ...(await inMap(gate, repository, waiting))]);
+    // Of what is signed only what waits: each is a verdict, and one hold would make every one of them wait.
+    for (const digest of new Set(waiting.map((hold) => hold.digest)))
+      if (named.has(digest)) await signatureArrived(gate, registry, repository, digest, caller);
   } catch (error) {
     const fields = { repository, error: messageOf(error) };
     gate.ports.log.warn(fields, 'could not look at what waits; will try again');
