@@ -105,6 +105,7 @@ class Judge {
   async authenticate(header: string | undefined): Promise<Identity> {
     if (header === undefined) return { kind: 'anonymous' };
     const login = parseBasic(header);
+    if (login === null) return { kind: 'anonymous' };
     if (typeof login === 'string') return { kind: 'refused', reason: login };
     const hash = this.users.hashes.get(login.name);
     const id = this.#idOf(login);

@@ -68,6 +68,12 @@ describe('htpasswd identities', () => {
     }
   });
 
+  it('takes an empty name with an empty password, as podman sends without a login, for none', async () => {
+    write({ ci: hash('right') });
+    const users = await open();
+    expect(await users.authenticate(basic('', ''))).toEqual({ kind: 'anonymous' });
+  });
+
   it('asks nobody in for a name that is in no file, whatever the password', async () => {
     write({});
     const users = await open();
