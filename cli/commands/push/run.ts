@@ -1,4 +1,4 @@
-import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import { shortDigest } from '../../../src/oci/digest.ts';
@@ -8,39 +8,24 @@ import { formatReference } from '../../../src/oci/reference.ts';
 import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
-import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
-import type { TrustSession } from '../../../src/trust/dct/session.ts';
-import type { FormatName } from '../../../src/trust/format.ts';
-import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import type { SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
-import { nameHint } from '../../api/registry-name.ts';
 import type { Context } from '../../commands.ts';
-import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { engineTls } from '../../engine-tls.ts';
 import { interruptible } from '../../interrupt.ts';
 import { withOwnManifests } from '../../own-manifests.ts';
-import { passphrases } from '../../passphrase.ts';
 import { showProgress } from '../../progress.ts';
 import type { RegistryFlags } from '../../registry.ts';
-import { imageSigners, SIGNED_FORMATS } from '../../signature-format.ts';
-import { openTrust } from '../../trust-server.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { findHold } from './held.ts';
+import type { Signing, SigningFlags } from './signing.ts';
+import { openSigning } from './signing.ts';
 
 /** What the command line says about a push. */
-export interface PushOptions extends RegistryFlags {
-  readonly key?: string;
-  readonly format?: readonly FormatName[];
-  readonly annotation?: Readonly<Record<string, string>>;
-  readonly disableContentTrust?: boolean;
-  readonly passphraseFile?: string;
+export interface PushOptions extends RegistryFlags, SigningFlags {
   readonly mountFrom?: readonly string[];
   readonly jobs: number;
 }
-
-type Signing = Pick<ImageSigning, 'signer' | 'formats' | 'annotations'> & {
-  readonly close: () => Promise<void>;
-};
 
 /**
  * Runs `countersign push`. The source is looked at first, so that nobody types a passphrase for what is
@@ -63,7 +48,7 @@ export async function runPush(
       signal: work.signal,
     });
     expectDigest(image, source);
-    signing = await prepareSigning(context, client, image, options);
+    signing = await openSigning(context, client, image, options);
     const signed = await upload({
       context,
       client,
@@ -80,46 +65,6 @@ export async function runPush(
     await signing?.close();
     work.end();
   }
-}
-
-async function prepareSigning(
-  context: Context,
-  client: RegistryClient,
-  image: Reference,
-  options: PushOptions,
-): Promise<Signing | undefined> {
-  const variable = context.env['DOCKER_CONTENT_TRUST'] ?? '';
-  // docker's unset means off; signing is what this command is for, so only an explicit no counts.
-  const skipped =
-    options.disableContentTrust === true
-      ? '--disable-content-trust'
-      : `DOCKER_CONTENT_TRUST=${variable}`;
-  if (options.disableContentTrust === true || /^(?:0|f|false)$/i.test(variable)) {
-    context.output().warn(`the image is pushed without a signature (${skipped})`);
-    return undefined;
-  }
-  const signer = await resolveSigner({
-    key: options.key,
-    dockerConfig: dockerConfigFolder(context.env),
-    passphrase: passphrases({ env: context.env, file: options.passphraseFile }).open,
-  });
-  const output = context.output();
-  const names = options.format ?? SIGNED_FORMATS;
-  const session: TrustSession | null = names.includes('dct')
-    ? openTrust(image.host, options, context.env, (line) => output.warn(line))
-    : null;
-  const required = options.format !== undefined;
-  const passedOver = (line: string): void => output.note(line);
-  const hint = async (): Promise<string> => nameHint(client, image);
-  return {
-    signer,
-    formats: imageSigners(
-      names,
-      session && dctImageSigner({ session, signer, required, passedOver, hint }),
-    ),
-    annotations: options.annotation ?? {},
-    close: async () => session?.server.close(),
-  };
 }
 
 function daemonAddress(env: NodeJS.ProcessEnv): EngineAddress {
