@@ -16,7 +16,8 @@ export const keyGenerate: TrustCommand = {
   flags: { dir: { kind: 'one' } },
   async run({ talk, dockerConfig, passphrases }, { rest, values }) {
     const [name = ''] = rest;
-    const folder = values.get('dir')?.[0] ?? process.cwd();
+    const given = values.get('dir')?.[0] ?? '';
+    const folder = given === '' ? process.cwd() : given;
     checkKeyName(name);
     if (!existsSync(folder)) {
       throw new TrustFailure(`public key path does not exist: "${folder}"`);

@@ -11,6 +11,7 @@ import { verifyListing } from '../../tuf/listing.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
 import { verifyRepository } from '../../tuf/repository.ts';
 import type { Root } from '../../tuf/root.ts';
+import { isVersion } from '../../tuf/signed-fields.ts';
 import { parseTargets } from '../../tuf/targets.ts';
 import { invalid } from '../../tuf/trust-data.ts';
 import type { TrustServer } from './client.ts';
@@ -74,7 +75,7 @@ export async function loadTrust(
   const first = await attempt();
   // Somebody may have published between two of the requests; a second look tells.
   const last = first.kind === 'refused' ? await attempt() : first;
-  if (last.kind === 'trusted') await remember(reader.cache, repository, last);
+  if (last.kind === 'trusted') await remember(reader.cache, repository, last, pinned);
   return last;
 }
 
@@ -185,7 +186,9 @@ async function remember(
   cache: TrustCache,
   repository: Repository,
   { repository: trusted, files }: LoadedTrust,
+  pinned: Uint8Array | null,
 ): Promise<void> {
+  if (await isBehind(cache, repository, { trusted, pinned, root: files.get('root') })) return;
   const believed = [...files].filter(([role]) => !trusted.tree.unreadable.has(role));
   const changed = new Map<string, Uint8Array>();
   for (const [role, bytes] of believed) {
@@ -200,4 +203,31 @@ async function remember(
       throw error;
     }
   }
+}
+
+/**
+ * True where another program has pinned another root, or seen something newer by this one, since this
+ * one asked: two that run at once must not give a server its chance to go back (T-23).
+ */
+async function isBehind(
+  cache: TrustCache,
+  repository: Repository,
+  {
+    trusted,
+    pinned,
+    root,
+  }: {
+    readonly trusted: TrustedRepository;
+    readonly pinned: Uint8Array | null;
+    readonly root: Uint8Array | undefined;
+  },
+): Promise<boolean> {
+  const same = (a: Uint8Array | null, b: Uint8Array | null | undefined): boolean =>
+    a === null || b === null || b === undefined ? a === b : Buffer.from(a).equals(b);
+  const now = await cache.read(repository, 'root');
+  if (!same(now, root)) return !same(now, pinned);
+  const bytes = await cache.read(repository, 'timestamp');
+  const kept = bytes === null ? null : parseEnvelope(bytes);
+  const version = kept?.ok === true ? kept.value.signed['version'] : undefined;
+  return isVersion(version) && version > trusted.timestamp.version;
 }

@@ -137,6 +137,46 @@ describe('trust data is read from the pinned root on', () => {
     }
   });
 
+  it('T-23: what another program has seen meanwhile is not forgotten, nor its pin', async () => {
+    const made = await makeRepository();
+    const second = await later(made, 2);
+    const next = await replaced(second, 'root', made.files.get('root') as Buffer, 2);
+    const files = await start(made.files);
+    const slow = (between: () => Promise<unknown>): TrustReader => {
+      const reader = files.reader('one');
+      let done = false;
+      const file: TrustServer['file'] = async (...asked) => {
+        const bytes = await reader.server.file(...asked);
+        if (asked[1] !== 'timestamp' || done) return bytes;
+        done = true;
+        await between();
+        return bytes;
+      };
+      return { ...reader, server: { ...reader.server, file } };
+    };
+    const kept = async (role: string): Promise<unknown> =>
+      files.reader('one').cache.read(gun, role);
+    // On first use another is shown another root, and pins it.
+    const other = await makeRepository();
+    const race = slow(async () => {
+      files.serve(other.files);
+      expect((await load(files)).kind).toBe('trusted');
+      files.serve(made.files);
+    });
+    expect((await loadTrust(race, gun)).kind).toBe('trusted');
+    expect(await kept('root')).toEqual(other.files.get('root'));
+    await files.reader('one').cache.write(gun, made.files);
+    // Later one sees what was published while the other was kept waiting with what came before.
+    const waiting = slow(async () => {
+      files.serve(next);
+      expect((await load(files)).kind).toBe('trusted');
+      files.serve(made.files);
+    });
+    await loadTrust(waiting, gun);
+    expect(await kept('timestamp')).toEqual(next.get('timestamp'));
+    expect(await load(files)).toMatchObject(refusal('TRUST_DATA_ROLLBACK', /lower than current/));
+  });
+
   it('T-22: refuses what has expired, and takes no cached timestamp for fresh', async () => {
     const made = await makeRepository();
     const files = await start(made.files);
