@@ -18,6 +18,8 @@ export interface EnginePushed {
 }
 
 const LINE_BYTES = 64 * 1024;
+/** An engine tells a tag's result twice, in text and as `aux`; more than a few are no push of one tag. */
+const MOST_TOLD = 8;
 
 /** Throws MANIFEST_UNKNOWN in the engine's words where it has no image of that name. */
 export async function expectEngineImage({ client }: Engine, name: string): Promise<void> {
@@ -51,19 +53,30 @@ export async function pushByEngine(
     const said = (await engineMessage(answer.body)) ?? `status ${answer.statusCode}`;
     throw failed(`Error response from daemon: ${said}`);
   }
-  let pushed: EnginePushed | null = null;
+  const told: EnginePushed[] = [];
   for await (const line of createInterface({ input: answer.body, crlfDelay: Infinity })) {
     const message = parseJson(Buffer.from(line), { maxBytes: LINE_BYTES });
     if (!message.ok || !isObject(message.value)) continue;
     const { error, aux } = message.value;
     if (typeof error === 'string') throw failed(printable(error));
-    pushed = readPushed(aux) ?? pushed;
+    const pushed = readPushed(aux) ?? readResult(message.value);
+    if (pushed !== null && told.length < MOST_TOLD) told.push(pushed);
     const text = lineOf(message.value);
     if (text !== null) status(text);
   }
-  if (pushed !== null && pushed.tag === image.tag) return pushed;
+  const [pushed, ...others] = told;
+  if (
+    pushed !== undefined &&
+    pushed.tag === image.tag &&
+    others.every((one) => same(one, pushed))
+  ) {
+    return pushed;
+  }
   throw failed('no targets found, provide a specific tag in order to sign it');
 }
+
+const same = (a: EnginePushed, b: EnginePushed): boolean =>
+  a.tag === b.tag && a.digest === b.digest && a.size === b.size;
 
 /** What docker prints of a message where nobody watches: no progress, no result. */
 function lineOf({ status, id, progressDetail }: Readonly<Record<string, Json>>): string | null {
@@ -78,6 +91,19 @@ function readPushed(aux: Json | undefined): EnginePushed | null {
   if (typeof tag !== 'string' || typeof digest !== 'string' || !isDigest(digest)) return null;
   return typeof size === 'number' && size > 0 ? { tag, digest, size } : null;
 }
+
+/**
+ * What an engine with containerd's image store tells: a last line for people and no `aux` (moby,
+ * daemon/containerd/image_push.go). It is said once all has arrived, of what did: an index of which only
+ * one platform is here is pushed as that platform's manifest. Lines about a layer have its id.
+ */
+function readResult({ status, id }: Readonly<Record<string, Json>>): EnginePushed | null {
+  if (typeof status !== 'string' || id !== undefined) return null;
+  const [, tag = '', digest = '', size = ''] = RESULT.exec(status) ?? [];
+  return isDigest(digest) ? { tag, digest, size: Number(size) } : null;
+}
+
+const RESULT = /^([\w][\w.-]{0,127}): digest: (sha256:[0-9a-f]{64}) size: ([1-9][0-9]{0,14})$/;
 
 /** Engine API, "Authentication": base64url of JSON. */
 function authHeader(credential: Credential | null): string {

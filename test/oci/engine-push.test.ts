@@ -78,6 +78,21 @@ describe('a push by the docker engine', () => {
     expect(lines).toEqual(['The push refers to repository [r]', 'abc: Preparing', 'abc: Pushed']);
   });
 
+  it('reads the last line of an engine that keeps images in containerd, which tells it nowhere else', async () => {
+    const lines: string[] = [];
+    const result = `1.2: digest: ${DIGEST} size: 405`;
+    const connected = await saying(
+      { status: 'The push refers to repository [r]' },
+      { status: 'Pushed', progressDetail: {}, id: 'abc' },
+      { status: result },
+    );
+    expect(await push(connected, lines)).toEqual({ tag: '1.2', digest: DIGEST, size: 405 });
+    expect(lines.at(-1)).toBe(result);
+    // Until 28 an engine says both.
+    const both = await saying({ status: `1.2: digest: ${DIGEST} size: 527` }, DONE);
+    expect(await push(both)).toEqual({ tag: '1.2', digest: DIGEST, size: 527 });
+  });
+
   it.each([
     [[{ errorDetail: { message: 'denied: no' }, error: 'denied: no' }], 'denied: no'],
     [[DONE, { error: 'and then it failed' }], 'and then it failed'],
@@ -86,6 +101,13 @@ describe('a push by the docker engine', () => {
     [[{ aux: { Tag: '1.2', Digest: 'sha256:short', Size: 527 } }], 'no targets found'],
     [[{ aux: { Tag: '1.2', Digest: DIGEST, Size: 0 } }], 'no targets found'],
     [['no object', 7, null], 'no targets found'],
+    [[{ status: `latest: digest: ${DIGEST} size: 405` }], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST} size: 0` }], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST}` }], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST} size: 405\n` }], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST} size: 405`, id: 'abc' }], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST} size: 405` }, DONE], 'no targets found'],
+    [[{ status: `1.2: digest: ${DIGEST} size: 405` }, { error: 'denied: no' }], 'denied: no'],
   ])('fails where nothing certain was pushed: %j', async (messages, said) => {
     await expect(push(await saying(...messages))).rejects.toThrow(said);
   });

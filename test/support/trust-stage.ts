@@ -4,7 +4,7 @@ import type { DockerHome } from './docker-home.ts';
 import { dockerHome } from './docker-home.ts';
 import type { DockerRegistry } from './docker-registry.ts';
 import { startDockerRegistry } from './docker-registry.ts';
-import type { Dockerd } from './dockerd.ts';
+import type { Dockerd, ImageStore } from './dockerd.ts';
 import { startDockerd } from './dockerd.ts';
 import type { Scope } from './scope.ts';
 import type { TrustServer, TrustServerKind } from './trust-server.ts';
@@ -28,9 +28,12 @@ export interface TrustStage {
 export type TrustGround = Pick<TrustStage, 'registry' | 'engine'>;
 
 /** Starts engine and registry. */
-export async function startTrustGround(scope: Scope): Promise<TrustGround> {
+export async function startTrustGround(
+  scope: Scope,
+  store: ImageStore = 'graph',
+): Promise<TrustGround> {
   const [engine, registry] = await Promise.all([
-    startDockerd(join(scope.folder(), 'engine')),
+    startDockerd(join(scope.folder(), 'engine'), { store }),
     startDockerRegistry(join(scope.folder(), 'registry')),
   ]);
   return { engine: scope.own(engine), registry: scope.own(registry) };
