@@ -3,12 +3,13 @@ import { refuse } from '../lib/result.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Store } from '../store/store.ts';
 import type { TrustPin } from '../store/trust-data.ts';
-import type { TrustData } from '../trust/dct/trust-data.ts';
+import type { FormerKeys, TrustData } from '../trust/dct/trust-data.ts';
 import type { TrustedRepository } from '../tuf/repository.ts';
 import { verifyRepository } from '../tuf/repository.ts';
 import { followRoots } from '../tuf/root-trust.ts';
 import type { Root } from '../tuf/root.ts';
 import { readRoot } from '../tuf/root.ts';
+import { formerKeys } from './former-keys.ts';
 import type { RepositoryState } from './repository-state.ts';
 import { currentFile } from './repository-state.ts';
 
@@ -81,6 +82,7 @@ export function trustDataOf(
   repository: Repository,
   current: Result<TrustedRepository>,
 ): TrustData {
+  let former: Promise<FormerKeys | null> | undefined;
   return {
     current,
     entriesOf: (digest, roles) => store.trustEntries(repository, digest, { roles }),
@@ -89,6 +91,14 @@ export function trustDataOf(
       if (entries.length === 0) return null;
       // Where one of them may be of any time, so may all.
       return Math.min(...entries.map(({ publishedAt }) => publishedAt ?? 0)) || null;
+    },
+    formerKeys: async () => {
+      former ??= current.ok
+        ? formerKeys(store, repository, current.value.root.version)
+        : Promise.resolve(null);
+      // What went wrong this time may go right the next.
+      former.catch(() => (former = undefined));
+      return former;
     },
   };
 }

@@ -11,7 +11,8 @@ import {
   publishFiles,
   targetsFile,
 } from '../support/notary-service.ts';
-import { makeHand, roleOf } from '../support/tuf.ts';
+import type { Hand } from '../support/tuf.ts';
+import { makeHand, resign, roleOf } from '../support/tuf.ts';
 
 const gun = gunOf('team/app');
 const DAY = 86_400_000;
@@ -84,6 +85,30 @@ describe('trust data as evidence', () => {
     expect(await data?.entriesOf(digest('two'), ['targets'])).toMatchObject([
       { role: 'targets', tag: 'latest' },
     ]);
+  });
+
+  it('know which keys the roots have listed, from the first one on or not at all', async () => {
+    const stage = await start();
+    const owner = await makeOwner(stage, gun);
+    await begin(stage, owner, { latest: 'one' });
+    const heir = await makeHand('ecdsa-p256');
+    const root = await owner.root(2, { targets: roleOf('targets', [heir]) });
+    const id = (hand: Hand): string => hand.signer.publicKey.id;
+    const targets = await resign(await owner.targets(2, { latest: 'two' }), {}, [heir]);
+    expect(await publishFiles(stage, gun, { root, targets })).toMatchObject({ ok: true });
+    const former = await (await stage.notary.trustData(gun))?.formerKeys();
+    expect(former?.targets).toEqual(new Set([id(owner.hands.targets), id(heir)]));
+    expect(former?.root).toEqual(new Set([id(owner.hands.root)]));
+    // Begun again with the root of today alone: what was before it is not known.
+    await stage.notary.remove(gun, 'owner');
+    const later = async (version: number) =>
+      resign(await owner.targets(version, { latest: 'two' }), {}, [heir]);
+    const begun = await publishFiles(stage, gun, { root, targets: await later(3) });
+    expect(begun).toMatchObject({ ok: true });
+    await publishFiles(stage, gun, { targets: await later(4) });
+    const again = await stage.notary.trustData(gun);
+    expect(again?.current.ok).toBe(true);
+    expect(await again?.formerKeys()).toBeNull();
   });
 
   it('of a repository that came by an import are those of what was verified there', async () => {

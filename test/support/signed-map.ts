@@ -54,6 +54,7 @@ export class SignedMap {
   #pinned: Root | null = null;
   #seen: ReadonlyMap<string, number> = new Map();
   #files: ReadonlyMap<string, Buffer> = new Map();
+  readonly #roots: Root[] = [];
   #version = 0;
 
   private constructor(gun: Repository, hands: SignedMap['hands'], now: () => Date) {
@@ -80,6 +81,7 @@ export class SignedMap {
     const files = await this.#build(roles, this.#version, snapshotExpires);
     this.#files = files;
     this.#pinned ??= this.#root();
+    this.#roots.push(this.#root());
     for (const [role, said] of Object.entries(roles)) {
       for (const hand of signersFor(role, said, this.hands.targets)) {
         for (const [tag, digest] of Object.entries(said.tags)) {
@@ -117,7 +119,13 @@ export class SignedMap {
       publishedAt: async (role, tag, digest) =>
         this.#entries.find((e) => e.role === role && e.tag === tag && e.digest === digest)
           ?.publishedAt ?? null,
+      formerKeys: async () => ({ root: this.#listed('root'), targets: this.#listed('targets') }),
     };
+  }
+
+  #listed(role: 'root' | 'targets'): ReadonlySet<string> {
+    const keys = this.#roots.flatMap(({ roles }) => [...roles[role].keys.values()]);
+    return new Set(keys.flatMap(({ key }) => (key === null ? [] : [key.id])));
   }
 
   #root(): Root {

@@ -58,5 +58,10 @@ export function openTrustReading(context: Context, flags: TrustFlags): TrustRead
 }
 
 function trustData(current: TrustData['current']): TrustData {
-  return { current, entriesOf: async () => [], publishedAt: async () => null };
+  return {
+    current,
+    entriesOf: async () => [],
+    publishedAt: async () => null,
+    formerKeys: async () => null,
+  };
 }

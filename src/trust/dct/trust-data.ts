@@ -3,6 +3,12 @@ import type { Digest } from '../../oci/digest.ts';
 import type { StoredEntry } from '../../store/trust-data.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
 
+/** Keys that the roots of a repository have listed, from the first one on, by the ids of the keys themselves. */
+export interface FormerKeys {
+  readonly root: ReadonlySet<string>;
+  readonly targets: ReadonlySet<string>;
+}
+
 /** A repository's Notary v1 metadata as evidence. */
 export interface TrustData {
   /**
@@ -14,4 +20,6 @@ export interface TrustData {
   entriesOf(digest: Digest, roles: readonly string[]): Promise<readonly StoredEntry[]>;
   /** When an entry that stands now was published first (ms), as far as it is on record. */
   publishedAt(role: string, tag: string, digest: Digest): Promise<number | null>;
+  /** Who could hand roles on at any time; `null` where not every root is there to tell. */
+  formerKeys(): Promise<FormerKeys | null>;
 }

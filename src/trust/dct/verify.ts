@@ -7,9 +7,10 @@ import type { RootSignatures } from '../../tuf/root-pin.ts';
 import { rootSignatures } from '../../tuf/root-pin.ts';
 import { findingsOf } from '../finding.ts';
 import type { Authority, Evidence, Finding, JudgedSubject, MapEntry } from '../format.ts';
+import { handedOnOnce } from './handed-on.ts';
 import type { TrustData } from './trust-data.ts';
 import type { Voice } from './voices.ts';
-import { handedOnBy, hear, rolesOf } from './voices.ts';
+import { hear, rolesOf } from './voices.ts';
 
 const finding = findingsOf('dct');
 
@@ -75,8 +76,10 @@ async function findIn(
   // What a role said once counts for as long as the role itself can be believed.
   const heard = authorities.filter(({ name }) => !mutes.some((mute) => mute.authority === name));
   const once = onceSigned(stored, voices, trusted, heard);
+  const former = once.length === 0 ? null : await data.formerKeys();
   for (const one of once) {
-    const standsOn = handedOnBy(trusted, one.authority, one.entry.role);
+    const standsOn = handedOnOnce(trusted, one.authority, one.entry, former);
+    if (standsOn === null) continue;
     found.push(pastFinding(one, repository, { ...common, standsOn }));
   }
   found.push(...mutes.map(({ authority, reason }) => finding('invalid', reason, { authority })));

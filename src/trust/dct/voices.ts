@@ -5,14 +5,13 @@ import { algorithmOf, digestOf, hexOf } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import { inRole, lookUpTag } from '../../tuf/lookup.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
-import type { Root } from '../../tuf/root.ts';
 import { isDelegation, parentOf, RELEASES } from '../../tuf/role-name.ts';
 import type { TrustedTargets } from '../../tuf/targets-tree.ts';
 import { mayName } from '../../tuf/targets-tree.ts';
 import type { SigningRole } from '../../tuf/threshold.ts';
-import { signersOf } from '../../tuf/threshold.ts';
 import type { Authority } from '../format.ts';
 import { REPOSITORY } from '../format.ts';
+import { handedOnBy } from './handed-on.ts';
 
 /** What one key says about tags, in a role that speaks for an authority. */
 export interface Voice {
@@ -102,25 +101,6 @@ function hearNamed(repository: TrustedRepository, { name, keys }: Authority): He
     }
   }
   return { voices, mutes };
-}
-
-/** Every pull of a signed tag asks; what was verified is not verified again. */
-const rootSignersOf = new WeakMap<Root, readonly string[]>();
-
-/**
- * The keys that handed a role on, on which its word stands too: the root's, and for `targets/releases` those
- * of `targets`. None for a person, whose word is his key's.
- */
-export function handedOnBy(
-  { root, tree }: TrustedRepository,
-  authority: string,
-  role: string,
-): readonly string[] {
-  if (authority !== REPOSITORY.name) return [];
-  const roots = rootSignersOf.get(root) ?? [...signersOf(root.envelope, root.roles.root).keys()];
-  rootSignersOf.set(root, roots);
-  const targets = role === RELEASES ? (tree.roles.get('targets')?.signers.keys() ?? []) : [];
-  return [...roots, ...targets];
 }
 
 /** As docker looks tags up: in releases, then in targets; who handed the role on bears on it too. */

@@ -20,6 +20,7 @@ import { makeHand } from '../../support/tuf.ts';
 
 const GOOD = digestFor('good');
 const EVIL = digestFor('evil');
+const NEXT = digestFor('next');
 
 let alice: Hand;
 let alice2: Hand;
@@ -240,6 +241,42 @@ describe('@repository', () => {
     }
     const found = await find(GOOD, [OWNERS]);
     expect(found.filter(({ entry }) => entry?.current !== true)).toEqual([]);
+  });
+
+  it('falls with a stolen key by what its delegates said once, although that key was rotated away', async () => {
+    const byDigest = (digest: Digest, ...hands: readonly Hand[]) =>
+      verdict(digest, { by: [OWNERS], subject: { ...revoked(...hands), tag: null } });
+    await begin({ 'targets/releases': { tags: { 1: GOOD }, hands: [bob] } });
+    const stolen = map.hands.targets;
+    // The thief lists a key of his own, and the owner lists another for targets and puts it right.
+    await map.publish({ roles: { 'targets/releases': { tags: { 1: EVIL }, hands: [mallory] } } });
+    const targets = { tags: {}, hands: [alice2] };
+    await map.publish({ roles: { targets, 'targets/releases': { tags: {}, hands: [bob] } } });
+    for (const digest of [GOOD, EVIL]) expect(await byDigest(digest)).toBe('allow TRUSTED');
+    expect(await byDigest(EVIL, stolen)).toMatch(/^deny REVOKED/);
+    // Of who is a signer still, the key of today answers for what she said before.
+    expect(await byDigest(GOOD, stolen)).toBe('allow TRUSTED');
+    expect(await byDigest(GOOD, alice2)).toMatch(/^deny REVOKED/);
+    await map.publish({ roles: { targets, 'targets/releases': { tags: {}, hands: [alice] } } });
+    expect(await byDigest(GOOD)).toBe('allow TRUSTED');
+    expect(await byDigest(GOOD, stolen)).toMatch(/^deny REVOKED/);
+    // What targets said themselves stands on the roots, and on no other key of targets.
+    await map.publish({ roles: { targets: { tags: { 2: NEXT }, hands: [mallory] } } });
+    await map.publish({ roles: { targets } });
+    expect(await byDigest(NEXT, stolen)).toBe('allow TRUSTED');
+    expect(await byDigest(NEXT, map.hands.root)).toMatch(/^deny REVOKED/);
+  });
+
+  it('says nothing of what keys said that are listed no longer, where not every root is there', async () => {
+    await begin({ 'targets/releases': { tags: { 1: GOOD }, hands: [bob] } });
+    await map.publish({ roles: { 'targets/releases': { tags: { 2: NEXT }, hands: [alice] } } });
+    const data = map.data();
+    const source = new MemoryEvidence();
+    source.trust = { ...data, formerKeys: async () => null };
+    const once = { repository: REPOSITORY, digest: GOOD, tag: null };
+    expect(await verifyDct(once, source, [OWNERS])).toMatchObject([{ status: 'absent' }]);
+    source.trust = data;
+    expect(await verifyDct(once, source, [OWNERS])).toMatchObject([{ status: 'valid' }]);
   });
 
   it('T-60: is told by a bounded number of keys, each of which is enough', async () => {
