@@ -32,6 +32,9 @@ export const LIMITS = {
   /** Largest file of Notary v1 metadata, in bytes: some 50,000 tags with both hashes; a timestamp has Notary's own bound. */
   trustMetadataBytes: 16 * 1024 * 1024,
   timestampBytes: 1024 * 1024,
+  /** Largest root, in bytes and JSON values: those of all repositories are read whenever somebody asks when they end. */
+  rootBytes: 1024 * 1024,
+  rootValues: 20_000,
   /** Largest upload of Notary v1 metadata, in bytes, and its parts: one a role. */
   trustUploadBytes: 32 * 1024 * 1024,
   trustUploadParts: 256,

@@ -1,4 +1,5 @@
 import { isObject } from '../lib/json.ts';
+import { LIMITS } from '../lib/limits.ts';
 import type { Result } from '../lib/result.ts';
 import { ok } from '../lib/result.ts';
 import type { Envelope } from './envelope.ts';
@@ -24,7 +25,11 @@ export interface Root extends SignedFields {
  * (`root.1`), are signed but mean nothing. A threshold above the number of keys could never be met.
  */
 export function parseRoot(envelope: Envelope): Result<Root> {
-  const { signed } = envelope;
+  const { signed, bytes, values } = envelope;
+  if (bytes.byteLength > LIMITS.rootBytes || values > LIMITS.rootValues) {
+    const most = `${LIMITS.rootBytes} bytes and ${LIMITS.rootValues} JSON values`;
+    return malformed('root', `expected at most ${most}`);
+  }
   const fields = parseSignedFields(signed, 'root', 'Root');
   if (!fields.ok) return fields;
   const keys = parseKeys(signed['keys']);

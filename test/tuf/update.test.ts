@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { JsonObject } from '../../src/lib/json.ts';
+import type { Json, JsonObject } from '../../src/lib/json.ts';
 import { unwrap } from '../../src/lib/result.ts';
 import { buildRoot, buildServerFiles, buildTargets } from '../../src/tuf/build-files.ts';
 import { parseEnvelope } from '../../src/tuf/envelope.ts';
@@ -382,6 +382,16 @@ describe('what an upload to a Notary v1 server has to be', () => {
       { role: 'targets', version: 2, bytes: file },
     ]);
     expect(unwrap(parseEnvelope(file)).message.toString()).toMatch('"unknown":{"member":[1,"é"]}');
+  });
+
+  it('T-60: a root is bounded, since those of all repositories are read at once', async () => {
+    const few = Array.from({ length: 15_000 }, () => 1);
+    const root = (junk: readonly Json[] | string) => next('root', made.hands.root, { junk });
+    expect(upload({ root: await root(few) })).toMatchObject({ ok: true });
+    for (const junk of [[...few, ...few], 'x'.repeat(1024 * 1024)])
+      expect(upload({ root: await root(junk) })).toMatchObject(
+        fault('ErrBadRoot', /expected at most 1048576 bytes and 20000 JSON values$/),
+      );
   });
 
   it('T-60: values are bounded in number, in one upload and in the roles above one', async () => {
