@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
+import { loopbackPort } from './loopback-port.ts';
 
 /** A TCP proxy that breaks connections in the middle of a large upload, as bad networks do. */
 export interface CuttingProxy {
@@ -47,12 +48,10 @@ export async function startCuttingProxy(
     });
     upstream.pipe(client);
     client.on('end', () => upstream.end());
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
+  });
+  const listening = await loopbackPort(server);
   return {
-    host: `127.0.0.1:${address.port}`,
+    host: `127.0.0.1:${listening}`,
     cuts: () => cuts,
     heads: () => heads,
     stop: async () => {

@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { RegistryOptions } from '../../src/registry/registry.ts';
 import { createRegistry } from '../../src/registry/registry.ts';
+import { loopbackPort } from './loopback-port.ts';
 
 /** The embedded registry on a loopback port of its own. */
 export interface RunningRegistry {
@@ -24,11 +24,9 @@ export async function startRegistry(
     root,
     onError: (error) => errors.push(error),
   });
-  const server = createServer({ requestTimeout: 0 }, registry.handler).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
-  const host = `127.0.0.1:${address.port}`;
+  const server = createServer({ requestTimeout: 0 }, registry.handler);
+  const port = await loopbackPort(server);
+  const host = `127.0.0.1:${port}`;
   return {
     host,
     url: `http://${host}`,

@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, request } from 'node:http';
-import { once } from 'node:events';
+import { loopbackPort } from './loopback-port.ts';
 
 /** A proxy before a registry that can leave chosen requests unanswered. */
 export interface StallingProxy {
@@ -34,12 +35,10 @@ export async function startStallingProxy(upstream: string): Promise<StallingProx
     onward.on('error', () => outgoing.destroy());
     incoming.pipe(onward);
   };
-  const server = createServer(pass).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
+  const server = createServer(pass);
+  const port = await loopbackPort(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${port}`,
     stall: (chosen) => {
       which = chosen;
       swallowed = Promise.withResolvers<void>();

@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { createServer } from 'node:http';
 import type { CredentialSource } from '../../src/oci/credentials.ts';
 import { MEDIA } from '../../src/oci/media-types.ts';
+import { loopbackPort } from './loopback-port.ts';
 
 /** A server whose every answer a test writes itself: for registries that lie, stall, break off or forget. */
 export interface WireServer {
@@ -36,11 +37,9 @@ export async function startWireServer(
     seen.push({ line: `${request.method} ${request.url}`, headers: request.headers });
     Promise.resolve(handle(request, response)).catch(() => response.destroy());
   };
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP address');
-  const host = `127.0.0.1:${address.port}`;
+  const server = createServer(listener);
+  const port = await loopbackPort(server);
+  const host = `127.0.0.1:${port}`;
   return {
     host,
     url: `http://${host}`,

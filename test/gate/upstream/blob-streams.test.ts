@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BlobStreams } from '../../../src/gate/upstream/blob-streams.ts';
 import { parseResponseHead, requestHead } from '../../../src/gate/upstream/response-head.ts';
+import { loopbackPort } from '../../support/loopback-port.ts';
 
 const OK = 'HTTP/1.1 200 OK';
 const head = (length: number, ...more: readonly string[]): string =>
@@ -106,11 +107,9 @@ describe('a blob on its way', () => {
         requests.push(data.toString('latin1'));
         answer(socket, data.toString('latin1'), requests.length);
       });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('expected an address');
-    const streams = new BlobStreams({ origin: `http://127.0.0.1:${address.port}` });
+    });
+    const port = await loopbackPort(server);
+    const streams = new BlobStreams({ origin: `http://127.0.0.1:${port}` });
     open.push({ server, streams });
     return { streams, connections: () => connections, requests };
   }

@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/oci/digest.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
 import { heldKeys } from '../../../src/trust/dct/held-keys.ts';
@@ -11,12 +10,10 @@ import { signTagWithHeldKeys } from '../../../src/trust/dct/sign-held.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
 import { addSigner } from '../../../src/trust/dct/signers.ts';
 import { submit } from '../../../src/trust/dct/submit.ts';
-import { tufKeyOf } from '../../../src/tuf/public-key.ts';
 import { lookUpTag } from '../../../src/tuf/lookup.ts';
-import { suiteScope } from '../../support/scope.ts';
-import { startTrustServer } from '../../support/trust-server.ts';
-import type { TestSession } from '../../support/trust-session.ts';
-import { gunOf, openSession, storedSigner } from '../../support/trust-session.ts';
+import { tufKeyOf } from '../../../src/tuf/public-key.ts';
+import { trustMachines } from '../../support/trust-machines.ts';
+import { gunOf, storedSigner } from '../../support/trust-session.ts';
 
 const HOST = 'registry.example.com:5000';
 const DAY = 86_400_000;
@@ -26,24 +23,7 @@ const AFTER = 3 * DAY;
 const image = { digest: digestOf(Buffer.from('one')), length: 3 };
 
 describe('trust data that have expired', () => {
-  const scope = suiteScope();
-  let url: string;
-  let later = 0;
-  let machines = 0;
-  beforeAll(async () => {
-    const folder = join(scope.folder(), 'server');
-    ({ url } = scope.own(await startTrustServer(folder, 'countersign', { registry: HOST })));
-  });
-  afterEach(() => {
-    later = 0;
-  });
-
-  const machine = (): TestSession => {
-    const folder = join(scope.folder(), `machine-${machines++}`);
-    const session = openSession(folder, url, HOST, () => new Date(Date.now() + later));
-    scope.own({ stop: () => session.server.close() });
-    return session;
-  };
+  const { machine, moveClock } = trustMachines(HOST);
   const loaded = async (session: TrustSession, gun: Repository): Promise<LoadedTrust> => {
     const read = await loadTrust(session, gun);
     if (read.kind !== 'trusted') throw new Error(JSON.stringify(read));
@@ -58,9 +38,9 @@ describe('trust data that have expired', () => {
     const owner = machine();
     const gun = gunOf(HOST, 'refused');
     const signer = await storedSigner(owner, 'alice');
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await signTag(owner, { gun, ...image, signer, tag: 'old' });
-    later = AFTER;
+    moveClock(AFTER);
     await expect(signTag(owner, { gun, ...image, signer, tag: 'new' })).rejects.toMatchObject({
       code: 'TRUST_DATA_EXPIRED',
       message: expect.stringMatching(/targets expired at .* countersign sign --renew/) as string,
@@ -71,9 +51,9 @@ describe('trust data that have expired', () => {
     const owner = machine();
     const gun = gunOf(HOST, 'renewed');
     const signer = await storedSigner(owner, 'alice');
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await signTag(owner, { gun, ...image, signer, tag: 'old' });
-    later = AFTER;
+    moveClock(AFTER);
     expect(await signTag(owner, { gun, ...image, signer, tag: 'new', renew: true })).toBe(true);
     expect(owner.notes).toContainEqual(
       expect.stringMatching(/the targets of .*renewed, version 1, had expired at .* signed again/),
@@ -87,10 +67,10 @@ describe('trust data that have expired', () => {
     const gun = gunOf(HOST, 'signer-only');
     const other = machine();
     const signer = await storedSigner(other, 'bob');
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await addSigner(owner, { gun, name: 'bob', keys: [tufKeyOf(signer.publicKey)] });
     await signTag(other, { gun, ...image, signer, tag: 'old' });
-    later = AFTER;
+    moveClock(AFTER);
     const signing = { gun, ...image, signer, tag: 'new', renew: true };
     await expect(signTag(other, signing)).rejects.toMatchObject({ code: 'NO_SIGNING_KEY' });
     expect(await loadTrust(machine(), gun)).toMatchObject({ kind: 'refused' });
@@ -109,12 +89,12 @@ describe('trust data that have expired', () => {
     const owner = machine();
     const gun = gunOf(HOST, 'delegation');
     const signer = await storedSigner(owner, 'alice');
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await signTag(owner, { gun, ...image, signer, tag: 'old' });
-    later = 0;
+    moveClock(0);
     const carol = await storedSigner(machine(), 'carol');
     await addSigner(owner, { gun, name: 'carol', keys: [tufKeyOf(carol.publicKey)] });
-    later = AFTER;
+    moveClock(AFTER);
     const signing = { gun, ...image, signer, tag: 'new' };
     const refusal = {
       code: 'TRUST_DATA_EXPIRED',
@@ -133,14 +113,14 @@ describe('trust data that have expired', () => {
     const owner = machine();
     const gun = gunOf(HOST, 'own-snapshot');
     const signer = await storedSigner(owner, 'alice');
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await signTag(owner, { gun, ...image, signer, tag: 'old' });
     const begun = await loaded(owner, gun);
     const key = tufKeyOf((await makeKey(owner, { role: 'snapshot', gun })).signer.publicKey);
     const snapshot = { name: 'snapshot', keys: new Map([[key.id, key]]), threshold: 1 };
     const root = { roles: { ...begun.repository.root.roles, snapshot }, alsoBy: [] };
     await submit(owner, heldKeys(owner.keys, owner.open), begun, { roles: [], root });
-    later = AFTER;
+    moveClock(AFTER);
     const signing = { gun, ...image, signer, tag: 'old' };
     await expect(signTag(owner, signing)).rejects.toMatchObject({
       message: expect.stringMatching(/snapshot expired at .* --renew/) as string,
@@ -148,19 +128,19 @@ describe('trust data that have expired', () => {
     expect(await signTag(owner, { ...signing, renew: true })).toBe(true);
     expect(await digestOfTag(gun, 'old')).toBe(image.digest);
     // Nothing but the snapshot had to be signed: adding a signer who is there does it alone.
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     const again = await loaded(owner, gun);
     await submit(owner, heldKeys(owner.keys, owner.open), again, { roles: [] });
-    later = AFTER;
+    moveClock(AFTER);
     const alice = { gun, name: 'alice', keys: [tufKeyOf(signer.publicKey)], renew: true };
     const { version } = again.repository.tree.roles.get('targets') ?? { version: 0 };
     expect(await addSigner(owner, alice)).toBe(true);
     const { repository } = await loaded(machine(), gun);
     expect(repository.tree.roles.get('targets')?.version).toBe(version);
     // Who does not hold its key cannot.
-    later = LONG_AGO;
+    moveClock(LONG_AGO);
     await submit(owner, heldKeys(owner.keys, owner.open), await loaded(owner, gun), { roles: [] });
-    later = AFTER;
+    moveClock(AFTER);
     await expect(addSigner(machine(), alice)).rejects.toMatchObject({ code: 'NO_SIGNING_KEY' });
   });
 });

@@ -1,22 +1,19 @@
-import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { unwrap } from '../../../src/lib/result.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
+import type { Repository } from '../../../src/oci/reference.ts';
 import { editable } from '../../../src/trust/dct/editable.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
-import { addSigner } from '../../../src/trust/dct/signers.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
-import { unwrap } from '../../../src/lib/result.ts';
+import { addSigner } from '../../../src/trust/dct/signers.ts';
+import { tufKeyOf } from '../../../src/tuf/public-key.ts';
 import { verifyRepository } from '../../../src/tuf/repository.ts';
 import { verifyRoot } from '../../../src/tuf/root-trust.ts';
+import { trustMachines } from '../../support/trust-machines.ts';
+import { gunOf, storedSigner } from '../../support/trust-session.ts';
 import { GUN, makeRepository, NOW, replaced, resign } from '../../support/tuf.ts';
-import { tufKeyOf } from '../../../src/tuf/public-key.ts';
-import type { Repository } from '../../../src/oci/reference.ts';
-import { suiteScope } from '../../support/scope.ts';
-import { startTrustServer } from '../../support/trust-server.ts';
-import type { TestSession } from '../../support/trust-session.ts';
-import { gunOf, openSession, storedSigner } from '../../support/trust-session.ts';
 
 const HOST = 'registry.example.com:5000';
 const DAY = 86_400_000;
@@ -24,24 +21,7 @@ const AT = { gun: GUN, now: NOW };
 const image = { digest: digestOf(Buffer.from('one')), length: 3 };
 
 describe('what a signer said once and is not believed now', () => {
-  const scope = suiteScope();
-  let url: string;
-  let later = 0;
-  let machines = 0;
-  beforeAll(async () => {
-    const folder = join(scope.folder(), 'server');
-    ({ url } = scope.own(await startTrustServer(folder, 'countersign', { registry: HOST })));
-  });
-  afterEach(() => {
-    later = 0;
-  });
-
-  const machine = (): TestSession => {
-    const folder = join(scope.folder(), `machine-${machines++}`);
-    const session = openSession(folder, url, HOST, () => new Date(Date.now() + later));
-    scope.own({ stop: () => session.server.close() });
-    return session;
-  };
+  const { machine, moveClock } = trustMachines(HOST);
   const tagsOf = async (session: TrustSession, gun: Repository): Promise<readonly string[]> => {
     const loaded = await loadTrust(session, gun);
     if (loaded.kind !== 'trusted') throw new Error(JSON.stringify(loaded));
@@ -53,13 +33,13 @@ describe('what a signer said once and is not believed now', () => {
     const gun = gunOf(HOST, 'expired');
     const signer = await storedSigner(session, 'alice');
     const signing = { gun, ...image, signer };
-    later = -3 * 365 * DAY + 2 * DAY;
+    moveClock(-3 * 365 * DAY + 2 * DAY);
     await signTag(session, { ...signing, tag: 'bad' });
-    later = 0;
+    moveClock(0);
     // `targets` is renewed meanwhile, or nothing at all could be read.
     const other = await storedSigner(machine(), 'bob');
     await addSigner(session, { gun, name: 'bob', keys: [tufKeyOf(other.publicKey)] });
-    later = 3 * DAY;
+    moveClock(3 * DAY);
     expect(await tagsOf(session, gun)).toEqual([]);
     const { removed } = await revokeTags(session, gun, 'bad');
     expect(removed.map(({ role }) => role)).toEqual(['targets/alice', 'targets/releases']);
