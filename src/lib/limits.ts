@@ -42,6 +42,8 @@ export const LIMITS = {
   trustTargets: 50_000,
   /** Keys, and delegated roles, of one file of Notary v1 metadata. */
   trustKeys: 1000,
+  /** How far a publish may count a role's version up: clients leave one out at most, at the first publish. */
+  trustVersionsAhead: 64,
   /** Signatures of one file: an old root carries those of all its predecessors. */
   trustSignatures: 256,
   /** Signatures of one upload, or of all targets roles of one repository, that are checked: each is a millisecond for some keys. */

@@ -69,8 +69,14 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
   if (!server.ok) return server;
   // The store says so last (step 7), and says it again in its own transaction.
   for (const { role, version } of parts.value.values()) {
-    if (version <= (request.stored.get(role)?.version ?? 0)) {
-      return { ok: false, refusal: { code: 'VERSION' } };
+    const current = request.stored.get(role)?.version ?? 0;
+    if (version <= current) return { ok: false, refusal: { code: 'VERSION' } };
+    // Versions end at 2^31 - 1: a signer who went there at once would leave nobody another (TUF 1.5.2, fast-forward).
+    if (version > current + LIMITS.trustVersionsAhead) {
+      return fault(
+        role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets',
+        `${role} must be at most ${LIMITS.trustVersionsAhead} versions ahead. Current ${current}, new ${version}`,
+      );
     }
   }
   const files = [...parts.value.values()].map(({ role, version, bytes }) => ({

@@ -143,6 +143,21 @@ describe('what an upload to a Notary v1 server has to be', () => {
     }
   });
 
+  it('a signer cannot use up the versions of a role, which nobody could sign again', async () => {
+    const { alice } = made.hands;
+    const most = await next('targets/alice', alice, { version: 65 });
+    expect(upload({ 'targets/alice': most })).toMatchObject({ ok: true });
+    for (const version of [66, 2 ** 31 - 1]) {
+      const far = await next('targets/alice', alice, { version });
+      expect(upload({ 'targets/alice': far })).toEqual(
+        fault(
+          'ErrBadTargets',
+          `targets/alice must be at most 64 versions ahead. Current 1, new ${version}`,
+        ),
+      );
+    }
+  });
+
   it('replayed to another repository, a publish has no certificate for it', () => {
     const parts = { root: fileOf('root'), targets: fileOf('targets') };
     const result = upload(parts, { gun: 'registry.example.com/team/other', stored: new Map() });
