@@ -10,16 +10,27 @@ import { kindOf } from '../../../src/oci/media-types.ts';
 import type { Reference, Repository } from '../../../src/oci/reference.ts';
 import { formatReference } from '../../../src/oci/reference.ts';
 import { decide } from '../../../src/policy/decide.ts';
+import type { DecisionJson } from '../../../src/policy/decision-json.ts';
 import type { Decision } from '../../../src/policy/decision.ts';
 import { askedBy, askedOf, govern, isSettled } from '../../../src/policy/match.ts';
 import { asksMap, meantTag } from '../../../src/policy/meant-tag.ts';
 import type { PolicySet } from '../../../src/policy/policy.ts';
 import type { Finding } from '../../../src/trust/format.ts';
 import { VERIFIERS, isEvidenceTag } from '../../../src/trust/formats.ts';
+import { openOffline } from './on-record.ts';
 import type { ReadTrustData } from './trust-data.ts';
 
 /** What offline judging cannot know: it is the record of the Countersign that serves the image. */
 export const UNCHECKED = ['revocations'] as const;
+
+/**
+ * The same of one decision: where trust data spoke, also whether a signer's file was published for another
+ * repository first, which a Countersign takes for a copy.
+ */
+export function uncheckedOf({ findings }: Pick<DecisionJson, 'findings'>): readonly string[] {
+  const map = findings.some(({ format, status }) => format === 'dct' && status === 'valid');
+  return map ? [...UNCHECKED, 'copied trust data'] : UNCHECKED;
+}
 
 /** As many tags as the gate looks at for the index that contains an unknown digest. */
 const SEARCH_TAGS = 50;
@@ -47,6 +58,18 @@ export type EvidenceMemo = LRUCache<string, Promise<readonly Finding[]>>;
  * MANIFEST_UNKNOWN for no such image, and what the client throws.
  */
 export async function judgeOffline(ground: OfflineGround, image: Reference): Promise<Decision> {
+  const decision = await judgeImage(ground, image);
+  if (decision.reason.code !== 'NOT_TRUSTED') return decision;
+  const { policies, aliases, now, trustData } = ground;
+  const governing = govern(policies, image.repository, aliases);
+  if (governing === null || !askedBy(governing).formats.includes('dct')) return decision;
+  const { authorities } = policies;
+  // It was read for the decision: a server that failed then has made it another one.
+  const data = await trustData(image.repository).catch(() => null);
+  return openOffline(decision, { governing, authorities, data, now });
+}
+
+async function judgeImage(ground: OfflineGround, image: Reference): Promise<Decision> {
   const { client } = ground;
   if (image.digest === undefined) {
     const tag = image.tag ?? 'latest';

@@ -12,7 +12,7 @@ import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
 import { findPlaces, loadFrom } from '../policy/places.ts';
-import { judgeOffline, UNCHECKED } from './offline.ts';
+import { judgeOffline, UNCHECKED, uncheckedOf } from './offline.ts';
 import type { ReadTrustData } from './trust-data.ts';
 import { openTrustReading } from './trust-data.ts';
 
@@ -69,15 +69,16 @@ export async function runVerify(
         const hint = await nameHint(clientOf(image.host), image);
         if (hint !== '') context.output().note(`${formatReference(image)} is denied${hint}`);
       }
-      results.push(flags.offline === true ? { ...result, unchecked: UNCHECKED } : result);
+      results.push(flags.offline === true ? { ...result, unchecked: uncheckedIn(result) } : result);
       // A refusal is surer than a question that stayed open.
       if (worst === 0 || exit === 1) worst = exit === 0 ? worst : exit;
     }
     const output = context.output();
     output.result({ images: results }, () => results.map(describe).join('\n'));
     if (flags.offline === true) {
+      const unchecked = new Set(results.flatMap(uncheckedIn));
       output.note(
-        `not checked offline: ${UNCHECKED.join(', ')} (ask the Countersign that serves the image)`,
+        `not checked offline: ${[...unchecked].join(', ')} (ask the Countersign that serves the image)`,
       );
     }
     context.exit(worst);
@@ -85,6 +86,10 @@ export async function runVerify(
     for (const client of clients.values()) await client.close();
     await trust.close();
   }
+}
+
+function uncheckedIn(result: Verified): readonly string[] {
+  return 'decision' in result ? uncheckedOf(result.decision) : UNCHECKED;
 }
 
 async function verifyOne(

@@ -1,4 +1,6 @@
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -174,6 +176,80 @@ describe('countersign verify', () => {
       expect(await offline('--server', holding.service.url, good)).toMatchObject({ code: 2 });
       expect(await holding.cli('verify', '--policies', holding.site.policies, good)).toMatchObject({
         code: 2,
+      });
+    });
+
+    describe('by trust data', () => {
+      const own = suiteScope();
+      let dct: Holding;
+      let old: Digest;
+      const at = (name: string): string => `localhost:${dct.service.host.split(':')[1]}/${name}`;
+      beforeAll(async () => {
+        dct = await startHolding(own, { formats: ['dct'] });
+        for (const [tag, note] of [
+          ['1', 'old'],
+          ['1', 'new'],
+        ] as const) {
+          const pushed = await pushImage(dct.service.url, 'team/app', image(note), tag);
+          old ??= pushed;
+          const name = `${at('team/app:1')}@${pushed}`;
+          await dct.cli('sign', name, '--key', 'release-bot', '--format', 'dct');
+        }
+      });
+      /** By the service's policy with something else put in it. */
+      const judged = async (name: string, ...more: readonly string[]) => {
+        const folder = mkdtempSync(join(dct.site.folder, 'policies-'));
+        cpSync(dct.site.policies, folder, { recursive: true });
+        const text = oneSigner({ formats: ['dct'] });
+        const [rule = '', add = ''] = more;
+        writeFileSync(join(folder, 'policy.yaml'), text.replace(rule, add));
+        return dct.json('verify', '--offline', '--policies', folder, name);
+      };
+      const allowed = { code: 0, data: { images: [{ decision: { decision: 'allow' } }] } };
+      const open = (what: string) => ({
+        code: 3,
+        data: {
+          images: [
+            {
+              decision: {
+                decision: 'deny',
+                reason: {
+                  code: 'CANNOT_VERIFY',
+                  message: expect.stringMatching(
+                    new RegExp(`${what}.*on the record.*countersign verify ${at('team/app')}`),
+                  ) as string,
+                },
+              },
+            },
+          ],
+        },
+      });
+
+      it('allows what the map says now, and says that a copy was not looked for', async () => {
+        const ran = await judged(at('team/app:1'));
+        expect(ran).toMatchObject(allowed);
+        expect(ran.data).toMatchObject({
+          images: [{ unchecked: ['revocations', 'copied trust data'] }],
+        });
+      });
+
+      it('cannot find out how old a signature is, and says who can', async () => {
+        const ran = await judged(at('team/app:1'), 'formats: [dct]', 'formats: [dct], maxAge: 90d');
+        expect(ran).toMatchObject(open('when its tag was signed'));
+      });
+
+      it('cannot find out what was signed once, by digest; a tag that the map has not is denied', async () => {
+        const name = `${at('team/app')}@${old}`;
+        expect(await dct.cli('verify', name)).toMatchObject({ code: 0 });
+        expect(await judged(name)).toMatchObject(open('whether it was signed once'));
+        const current = await judged(name, 'tags: registry', 'tags: signed\n    digests: current');
+        expect(current).toMatchObject({ code: 1 });
+      });
+
+      it('denies where nobody who is asked could have signed it', async () => {
+        const name = `${at('team/app')}@${old}`;
+        const ran = await judged(name, 'formats: [dct]', 'formats: [cosign]');
+        expect(ran).toMatchObject({ code: 1 });
       });
     });
 
