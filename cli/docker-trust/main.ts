@@ -6,6 +6,7 @@ import { parseFlags } from './flags.ts';
 import { readGlobals } from './globals.ts';
 import { checkArguments, helpOf, usageHint } from './help.ts';
 import { METADATA_COMMAND, metadata } from './metadata.ts';
+import { followDocker } from './parent.ts';
 import { dockerPassphrases } from './passphrases.ts';
 import type { TrustCommand } from './session.ts';
 import type { CommandWords } from './shapes.ts';
@@ -29,6 +30,7 @@ const LOAD: Readonly<Partial<Record<CommandWords, () => Promise<TrustCommand>>>>
  */
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const talk = openTalk(env);
+  followDocker(env, () => process.kill(process.pid, 'SIGTERM'));
   try {
     await run(argv, talk);
     return 0;
