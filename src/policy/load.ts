@@ -13,6 +13,7 @@ import { exampleKeyWarnings } from './example-keys.ts';
 import type { PolicySet } from './policy.ts';
 import { isRootId } from './roots.ts';
 import { readPolicyFile } from './schema.ts';
+import { isPolicyFileName, unreadFolders } from './unread-folders.ts';
 
 /** What a policy folder is read with: the first configured host, other names of hosts, the formats of this build. */
 export type LoadOptions = SchemaOptions;
@@ -74,6 +75,8 @@ export async function loadPolicies(
   }
   if (problems.length > 0) return refuse('POLICY_INVALID', problems.join('\n'));
   for (const [name, bytes] of keyFiles) if (bytes.ok) files.push({ name, bytes: bytes.value });
+  const unread = await unreadFolders(dir);
+  if (unread !== null) warnings.push(unread);
   return ok({
     ...set,
     revision: revisionOf(files),
@@ -101,16 +104,19 @@ async function listPolicyFiles(dir: string): Promise<Result<readonly string[]>> 
     const what = missing ? 'no such folder' : messageOf(error);
     return bad(`expected a folder of policy files, found ${what}; ${START}`);
   }
-  // Hidden files are editors' and Kubernetes' own (`.prod.yaml.swp`, `..data`).
   const names = entries
-    .filter((entry) => /^[^.].*\.ya?ml$/i.test(entry.name) && !entry.isDirectory())
+    .filter((entry) => isPolicyFileName(entry.name) && !entry.isDirectory())
     .map((entry) => entry.name)
     .toSorted();
   if (names.length > LIMITS.policyFiles) {
     return bad(`expected at most ${LIMITS.policyFiles} policy files, found ${names.length}`);
   }
   if (names.length > 0) return ok(names);
-  return bad(`expected policy files (*.yaml) directly in this folder, found none; ${START}`);
+  const unread = await unreadFolders(dir);
+  const found = unread === null ? '' : ` (${unread})`;
+  return bad(
+    `expected policy files (*.yaml) directly in this folder, found none${found}; ${START}`,
+  );
 }
 
 const START =

@@ -57,6 +57,9 @@ describe('a policy folder', () => {
     expect(await refusals({})).toEqual([
       expect.stringMatching(/expected policy files .* directly in this folder.*--policies/),
     ]);
+    expect(await refusals({ 'production/p.yaml': policyFile(REQUIRE) })).toEqual([
+      expect.stringMatching(/found none \(the YAML files in production\/ below .* are not read/),
+    ]);
     expect(await refusals({ 'a.yaml': HEAD })).toEqual([
       expect.stringMatching(/at least one policy/),
     ]);
@@ -101,6 +104,25 @@ describe('a policy folder', () => {
     execFileSync('mkfifo', [join(dir, 'p.yaml')]);
     const loaded = await loadPolicies(dir, OPTIONS);
     expect(loaded.ok ? '' : loaded.refusal.message).toMatch(/expected a regular file/);
+  });
+
+  it('warns of YAML files in folders below it, which nobody reads', async () => {
+    const files = { 'p.yaml': policyFile(REQUIRE), ...KEYS };
+    const warningsOf = async (
+      more: Readonly<Record<string, string>>,
+    ): Promise<readonly string[]> => {
+      const dir = folderOf({ ...files, ...more });
+      const loaded = await loadPolicies(dir, OPTIONS);
+      if (!loaded.ok) throw new Error(loaded.refusal.message);
+      return loaded.value.warnings.map((text) => text.replaceAll(dir, 'DIR'));
+    };
+    const known = { 'tests/a.yaml': '', 'keys/a.yaml': '', '..data/p.yaml': '', 'notes/a.md': '' };
+    expect(await warningsOf(known)).toEqual([]);
+    expect(await warningsOf({ 'docker-content-trust/policy.yaml': 'not read' })).toEqual([
+      'the YAML files in docker-content-trust/ below DIR are not read, only those directly in DIR; move them there, or name that folder with --policies',
+    ]);
+    const many = { 'e/p.yml': '', 'd/p.yml': '', 'c/p.yml': '', 'b/p.yml': '', 'b/q.yml': '' };
+    expect(await warningsOf(many)).toEqual([expect.stringContaining('in b/, c/, d/ and 1 more')]);
   });
 
   it('warns of what everybody can write', async () => {

@@ -41,7 +41,8 @@ export async function runExplain(
   const { path } = splitRepository(image.repository);
   const { repository } = parseImage(`${host}/${path}`);
   const explanation = explain(set, repository, places.aliasesOf(host), digest);
-  context.output().result(explanation, () => describe(explanation));
+  const registry = places.options.registryHost;
+  context.output().result({ ...explanation, registry }, () => describe(explanation, registry));
   context.exit(explanation.policies.length === 0 ? 1 : 0);
 }
 
@@ -75,13 +76,20 @@ function readDigest(text: string | undefined): Digest | null {
   throw new CountersignError('USAGE', `--digest: ${digest.refusal.message}`);
 }
 
-function describe({ repository, policies, settings }: Explanation): string {
+/** `registry` is what `${registry}` of the policies stood for: the service may have another name. */
+function describe({ repository, policies, settings }: Explanation, registry: string): string {
   if (policies.length === 0) {
-    return `${repository}\n  denied: no policy governs it; add one whose images match it`;
+    const meant = `\${registry} of the policies was taken for ${registry}`;
+    const elsewhere = repository.startsWith(`${registry}/`)
+      ? meant
+      : `${meant}; where the service has another name, give it with --registry HOST, or --config FILE`;
+    return `${repository}\n  denied: no policy governs it; add one whose images match it\n  ${elsewhere}`;
   }
   const lines = [repository, ...policies.flatMap(describePolicy)];
   const set = Object.entries(settings).map(([key, value]) => `${key} ${value}`);
-  return [...lines, `  at the gate    ${set.join(', ')}`].join('\n');
+  return [...lines, `  at the gate    ${set.join(', ')}`, `  \${registry}    ${registry}`].join(
+    '\n',
+  );
 }
 
 const ROLES: Readonly<Record<ExplainedPolicy['role'], string>> = {

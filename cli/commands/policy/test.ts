@@ -6,6 +6,7 @@ import { unwrap } from '../../../src/lib/result.ts';
 import { systemClock } from '../../../src/lib/time.ts';
 import { formatReference, splitRepository } from '../../../src/oci/reference.ts';
 import { readFixture } from '../../../src/policy/fixture.ts';
+import { isPolicyFileName } from '../../../src/policy/unread-folders.ts';
 import type { CaseResult } from '../../../src/policy/run-fixture.ts';
 import { runCase } from '../../../src/policy/run-fixture.ts';
 import type { Context } from '../../commands.ts';
@@ -25,8 +26,11 @@ export async function runTest(
   const places = await findPlaces(context, flags);
   const results: (CaseResult & { readonly file: string })[] = [];
   for (const file of files) {
+    // Before any policy: where a file is missing, the folder above it is somebody else's.
+    const { bytes } = unwrap(await readBoundedFile(file, LIMITS.policyFileBytes, 'POLICY_INVALID'));
     const folder = flags.policies ?? (await policiesFor(file, places));
-    results.push(...(await runFile(file, folder, places)).map((result) => ({ ...result, file })));
+    const ran = await runFile({ file, bytes }, folder, places);
+    results.push(...ran.map((result) => ({ ...result, file })));
   }
   const failed = results.filter((result) => result.difference !== null).length;
   context.output().result(
@@ -54,9 +58,12 @@ export async function runTest(
   context.exit(failed === 0 ? 0 : 1);
 }
 
-async function runFile(file: string, folder: string, places: Places): Promise<CaseResult[]> {
+async function runFile(
+  { file, bytes }: { readonly file: string; readonly bytes: Uint8Array },
+  folder: string,
+  places: Places,
+): Promise<CaseResult[]> {
   const set = await loadFrom(folder, places);
-  const { bytes } = unwrap(await readBoundedFile(file, LIMITS.policyFileBytes, 'POLICY_INVALID'));
   const { registryHost } = places.options;
   const cases = unwrap(readFixture(bytes, file, { set, registryHost, now: systemClock() }));
   return cases.map((test) => {
@@ -69,7 +76,7 @@ async function runFile(file: string, folder: string, places: Places): Promise<Ca
 async function policiesFor(file: string, places: Places): Promise<string> {
   const above = join(dirname(file), '..');
   const names = await readdir(above).catch(() => []);
-  return names.some((name) => /^[^.].*\.ya?ml$/i.test(name)) ? above : places.policies;
+  return names.some(isPolicyFileName) ? above : places.policies;
 }
 
 function rows({ case: test, decision, difference }: CaseResult): readonly string[] {

@@ -140,6 +140,7 @@ describe('countersign policy', () => {
         'requires nothing',
         'signed as registry.example.com/prod/app',
         'at the gate push reject, tags registry, digests any, blobs open, delete deny, holdFor 1d, authGrace 0s',
+        '${registry} registry.example.com',
         '',
       ]);
     });
@@ -157,6 +158,16 @@ describe('countersign policy', () => {
       const none = await site.cli(['policy', 'explain', 'nginx']);
       expect(none).toMatchObject({ code: 1 });
       expect(none.stdout).toMatch(/docker\.io\/library\/nginx\n {2}denied: no policy governs it/);
+      // `${registry}` of a file is the service's own name, which nobody has said here.
+      const { stdout } = await site.cli(['policy', 'explain', 'localhost:12443/prod/app']);
+      expect(stdout).toContain(
+        '${registry} of the policies was taken for localhost:5443; where the service has another name, give it with --registry HOST',
+      );
+      const named = ['explain', 'localhost:12443/prod/app', '--registry', 'localhost:12443'];
+      expect(await json(...named)).toMatchObject({
+        code: 0,
+        data: { registry: 'localhost:12443', policies: [{ name: 'production' }, {}] },
+      });
       expect((await site.cli(['policy', 'explain', 'not an image'])).code).toBe(2);
       expect((await site.cli(['policy', 'explain', 'nginx', '--digest', 'x'])).code).toBe(2);
       expect((await site.cli(['policy', 'explain', 'nginx', '--server', 'ftp://x'])).code).toBe(2);
@@ -264,7 +275,17 @@ describe('countersign policy', () => {
         /cases\.yaml:5: expected a known authority.*did you mean release-bot\?/,
       );
       expect(stderr).toMatch(/cases\.yaml:7: .*did you mean "code"\?/);
-      expect((await site.cli(['policy', 'test', 'missing.yaml'])).code).toBe(2);
+      // What lies in the folder above is no policy folder of this fixture's.
+      writeFileSync(join(site.folder, 'bad.yaml'), 'no policy');
+      for (const [missing, cwd] of [
+        ['missing.yaml', site.policies],
+        ['policies/tests/missing.yaml', site.folder],
+      ] as const) {
+        expect(await site.cli(['policy', 'test', missing], { cwd })).toMatchObject({
+          code: 2,
+          stderr: `error: expected to read ${missing}, but there is no such file\n`,
+        });
+      }
     });
   });
 });
