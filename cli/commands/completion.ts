@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { Argument } from 'commander';
+import { Argument, Command } from 'commander';
 import type { Context } from '../commands.ts';
 import { COMMANDS } from '../commands.ts';
 import { bashScript, zshScript } from '../completion.ts';
@@ -26,7 +25,6 @@ export function define(program: Command, context: Context): void {
 
 /** All that can be typed, read from the commands themselves. */
 async function wordsOf(context: Context): Promise<Words> {
-  const { Command: Program } = await import('commander');
   const words = new Map<string, readonly string[]>();
   const collect = (command: Command, path: string): void => {
     const names = command.commands.map((sub) => sub.name());
@@ -34,7 +32,7 @@ async function wordsOf(context: Context): Promise<Words> {
     words.set(path, [...names, ...options, '--help']);
     for (const sub of command.commands) collect(sub, `${path} ${sub.name()}`.trim());
   };
-  const root = new Program('countersign').option('--output <format>').option('--version');
+  const root = new Command('countersign').option('--output <format>').option('--version');
   for (const entry of Object.values(COMMANDS)) (await entry.load()).define(root, context);
   collect(root, '');
   return words;

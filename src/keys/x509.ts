@@ -1,8 +1,9 @@
 import { encodeElement, encodeOid, TAG } from './der.ts';
 import { encodePem } from './pem.ts';
 
-/** The pieces that X.509 certificates are written from (RFC 5280). */
+/** id-at-commonName, 2.5.4.3, as {@link encodeOid} takes it. */
 const COMMON_NAME = '550403';
+/** Tags of ASN.1 that only certificates need. */
 const SET = 0x31;
 const UTF8_STRING = 0x0c;
 const UTC_TIME = 0x17;

@@ -56,7 +56,7 @@ export class UploadStore {
     return store;
   }
 
-  /** Opens a session; `algorithm` is the one that its digest is expected to have. */
+  /** Opens a session and gives its id; `algorithm` is the one that its digest is expected to have. TOO_MANY_UPLOADS where so many are open. */
   async begin(path: string, algorithm: DigestAlgorithm): Promise<Result<string>> {
     if (this.#sessions.size >= this.#parts.limit) await this.sweep();
     if (this.#sessions.size >= this.#parts.limit)

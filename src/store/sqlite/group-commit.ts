@@ -12,6 +12,7 @@ import type {
   Request,
   WriterOptions,
 } from './protocol.ts';
+import { sizeOf } from './write-size.ts';
 
 /** Commits that may wait, and their bytes: more are refused, so that a slow disk cannot fill the memory. */
 const WAITING = 4096;
@@ -36,24 +37,6 @@ const errorOf = (failure: Failure): CountersignError =>
     failure.message,
     failure.detail === undefined ? {} : { detail: failure.detail },
   );
-
-function sizeOf(writes: readonly EncodedWrite[]): number {
-  let bytes = 0;
-  for (const write of writes) {
-    bytes += 512;
-    if (write.kind === 'event') bytes += write.event.data.length;
-    if (write.kind === 'hold-add') bytes += write.hold.manifest.byteLength;
-    if (write.kind === 'edges') bytes += write.children.length * 80;
-    if (write.kind === 'trust-files')
-      for (const file of write.files) bytes += 256 + file.bytes.byteLength;
-    if (write.kind === 'trust-entries') bytes += write.entries.length * 256;
-    if (write.kind === 'trust-statements') bytes += write.statements.length * 128;
-    if (write.kind === 'trust-changes') bytes += write.changes.length * 256;
-    if (write.kind === 'trust-pin') bytes += write.pin.root.byteLength + write.pin.seen.size * 64;
-    if (write.kind === 'server-key-sealed') bytes += write.keys.length * 1024;
-  }
-  return bytes;
-}
 
 /**
  * The main thread's side of the writer: gathers the commits that come while one transaction runs into
