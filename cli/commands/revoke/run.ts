@@ -69,7 +69,7 @@ export async function runRevoke(
       if (doubt !== null) output.warn(doubt);
       if (one.known === false && !undo) {
         output.warn(
-          `no policy of ${host} names ${name}, so nothing depends on it now (a slip, or Notary's id? the policy's own id is that of the .pub file: --key FILE)`,
+          `no policy of ${host} names ${name}, so that it counted for @repository alone, where trust data list it (or is it a slip, or Notary's id? the id that counts here is that of the .pub file: --key FILE)`,
         );
       }
       const entry = undo || image === null ? null : await removeEntry(context, image, flags);
