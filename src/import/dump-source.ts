@@ -10,6 +10,8 @@ import { Spool } from './spool.ts';
 import { dumpRows } from './sql/dump.ts';
 
 const CHUNK = 256 * 1024;
+/** Rows between two words of progress. */
+const PROGRESS = 25_000;
 const TABLES = new Set(['tuf_files', 'private_keys', 'changefeed']);
 
 /**
@@ -39,7 +41,7 @@ export async function openDumps(
         }
         tables.add(row.table);
         await kept.add(row);
-        if (rows % 1000 === 0) progress(rows);
+        if (rows % PROGRESS === 0) progress(rows);
       }
     }
     progress(rows);

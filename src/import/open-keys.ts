@@ -1,3 +1,4 @@
+import { mapParallel } from '../lib/parallel.ts';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import type { ServerKey } from '../store/trust-data.ts';
@@ -15,6 +16,9 @@ export interface OpenedKeys {
   /** Of old keys that no root lists any more: why they were left behind. */
   readonly notes: readonly string[];
 }
+
+/** Keys that are opened together. */
+const WIDTH = 4;
 
 const ROLES: readonly ServerKey['role'][] = ['timestamp', 'snapshot'];
 
@@ -37,13 +41,19 @@ export async function openKeys(
   );
   const keys: OpenedKey[] = [];
   const notes: string[] = [];
-  for (const key of await source.keys(gun, [...listed.keys()])) {
+  const sealed = (await source.keys(gun, [...listed.keys()])).flatMap((key) => {
     // A key from before signers noted roles is what the root says.
     const role = listed.get(key.id) ?? ROLES.find((one) => one === key.role);
-    if (role === undefined || here.has(key.id)) continue;
-    const opened = await open(key, role, passphrases);
+    return role === undefined || here.has(key.id) ? [] : [{ key, role }];
+  });
+  // Each takes thousands of rounds of a hash, off this thread.
+  const all = await mapParallel(sealed, WIDTH, async ({ key, role }) => ({
+    listed: listed.has(key.id),
+    opened: await open(key, role, passphrases),
+  }));
+  for (const { listed: needed, opened } of all) {
     if (opened.ok) keys.push(opened.value);
-    else if (listed.has(key.id)) return opened;
+    else if (needed) return opened;
     else notes.push(`left behind, as no root lists it: ${opened.refusal.message}`);
   }
   return ok({ keys, notes });

@@ -15,8 +15,8 @@ export interface SpoolRecord {
 const LENGTHS = 8;
 /** What is written at once: rows are small, and there are many. */
 const BATCH = 1024 * 1024;
-/** What is read at once: the fields of a row, and all of a small one. */
-const FIRST = 512;
+/** What is read at once: all of most rows. */
+const FIRST = 8192;
 
 /**
  * A nameless temporary file: what a dump has in the order of its writing is kept there until it is asked
@@ -79,12 +79,14 @@ export class Spool {
     const fieldsLength = head.readUInt32BE();
     const from = LENGTHS + fieldsLength;
     const to = from + head.readUInt32BE(4);
-    const whole =
-      to <= head.length
-        ? head
-        : Buffer.concat([head, await this.#part(place + head.length, to - head.length)]);
+    const fits = to <= head.length;
+    const whole = fits
+      ? head
+      : Buffer.concat([head, await this.#part(place + head.length, to - head.length)]);
     const fields = JSON.parse(whole.toString('utf8', LENGTHS, from)) as Json;
-    return { fields, bytes: whole.subarray(from, to) };
+    const bytes = whole.subarray(from, to);
+    // Small values by themselves: the rest of what was read with them is not to be kept too.
+    return { fields, bytes: fits ? Buffer.from(bytes) : bytes };
   }
 
   async close(): Promise<void> {
@@ -114,7 +116,7 @@ export class Spool {
   }
 
   async #part(at: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.alloc(length);
+    const bytes = Buffer.allocUnsafeSlow(length);
     for (let done = 0; done < length;) {
       const { bytesRead } = await this.#file.read(bytes, done, length - done, at + done);
       if (bytesRead === 0) throw new Error('a temporary file has become shorter');
