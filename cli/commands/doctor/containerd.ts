@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/lib/json.ts';
 import { isObject } from '../../../src/lib/json.ts';
 import type { Check, Examined } from './check.ts';
 import { check, hostIn, leadsAround } from './check.ts';
-import { namesIn, readConfigured, textIn } from './file.ts';
+import { readConfigured, readNames, textIn } from './file.ts';
 
 const DEFAULT_HOSTS = 'etc/containerd/certs.d';
 
@@ -19,7 +19,9 @@ export async function examineContainerd(examined: Examined): Promise<readonly Ch
   const folders = new Set<string>();
   const out: Check[] = [];
   const standard = join(examined.root, DEFAULT_HOSTS);
-  if ((await namesIn(standard)).length > 0) folders.add(standard);
+  const hosts = await readNames(standard);
+  if ('failed' in hosts) out.push(hosts.failed);
+  else if (hosts.names.length > 0) folders.add(standard);
   for (const registry of registrySettings(file.content ?? {})) {
     const folder = textIn(registry['config_path']);
     // Several folders may be named, separated as in PATH.

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../src/lib/json.ts';
 import { isArray, isObject } from '../../../src/lib/json.ts';
 import type { Check, Examined } from './check.ts';
 import { check, hostIn, leadsAround } from './check.ts';
-import { namesIn, readConfigured, textIn } from './file.ts';
+import { readNames, readConfigured, textIn } from './file.ts';
 
 /** One `[[registry]]` of a registries.conf, with the file that has the last word on it. */
 interface Entry {
@@ -26,9 +26,11 @@ export async function examineContainersImage(examined: Examined): Promise<readon
   const out: Check[] = [];
   for (const folder of [system, user]) {
     const entries = new Map<string, Entry>();
+    const dropIns = await readNames(join(folder, 'registries.conf.d'));
+    if ('failed' in dropIns) out.push(dropIns.failed);
     const files = [
       join(folder, 'registries.conf'),
-      ...(await namesIn(join(folder, 'registries.conf.d')))
+      ...('names' in dropIns ? dropIns.names : [])
         .filter((name) => name.endsWith('.conf'))
         .map((name) => join(folder, 'registries.conf.d', name)),
     ];

@@ -37,12 +37,23 @@ export async function readConfigured(path: string): Promise<Configured> {
   }
 }
 
-/** The names in a folder, sorted; none where it is not there. */
+/** As {@link readNames}, with none where the folder is closed to whoever runs doctor: for what only adds to the picture. */
 export async function namesIn(folder: string): Promise<readonly string[]> {
+  const read = await readNames(folder);
+  return 'names' in read ? read.names : [];
+}
+
+/** The names in a folder, sorted; none where it is not there, and a check where it cannot be read, since what it holds decides. */
+export async function readNames(
+  folder: string,
+): Promise<{ readonly names: readonly string[] } | { readonly failed: Check }> {
   try {
-    return (await readdir(folder)).toSorted();
-  } catch {
-    return [];
+    return { names: (await readdir(folder)).toSorted() };
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { names: [] };
+    const why = `expected a folder that can be read (${code})`;
+    return { failed: check('unknown', folder, why, 'run doctor as a user who may') };
   }
 }
 

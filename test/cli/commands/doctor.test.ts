@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { examineProxies } from '../../../cli/commands/doctor/proxies.ts';
@@ -154,6 +154,18 @@ describe('countersign doctor', () => {
         away,
       );
       expect(at('config.toml')).toMatchObject({ status: 'open' });
+    });
+
+    it('a folder of settings that cannot be read is not taken for an empty one', async () => {
+      for (const name of ['etc/containerd/certs.d', 'etc/containers/registries.conf.d']) {
+        const root = host({});
+        mkdirSync(dirname(join(root, name)), { recursive: true });
+        // A link to itself: closed to root too.
+        symlinkSync(join(root, name), join(root, name));
+        const { at, code } = await doctor(root, '--registry', away);
+        expect(at(name)).toMatchObject({ status: 'unknown' });
+        expect(code).toBe(3);
+      }
     });
 
     const registries = (text: string) => host({ 'etc/containers/registries.conf': text });
