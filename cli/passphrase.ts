@@ -58,7 +58,7 @@ export function passphrases(options: PassphraseOptions): Passphrases {
       if (given.length >= MIN_CHARACTERS) return given;
       throw new CountersignError(
         'USAGE',
-        `expected a new passphrase of at least ${MIN_CHARACTERS} characters for ${request.subject}, found a shorter one; nothing was changed`,
+        `expected a new passphrase of at least ${MIN_CHARACTERS} characters for ${request.subject}, found a shorter one`,
       );
     },
   };
@@ -91,7 +91,7 @@ async function askTwice(terminal: Terminal, request: PassphraseRequest): Promise
   if (first.length < MIN_CHARACTERS) return first;
   const second = await terminal.secret(`Repeat the passphrase for ${request.subject}`);
   if (first === second) return first;
-  throw new CountersignError('USAGE', 'the two passphrases differ; nothing was changed');
+  throw new CountersignError('USAGE', 'the two passphrases differ');
 }
 
 async function fromFile(path: string | undefined): Promise<string | undefined> {

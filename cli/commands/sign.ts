@@ -3,8 +3,8 @@ import type { Context } from '../commands.ts';
 import { addRegistryOptions } from '../registry.ts';
 import { annotation } from '../repeated.ts';
 import { signatureFormat } from '../signature-format.ts';
-import type { SignFlags } from './sign/run.ts';
 import { runSign } from './sign/run.ts';
+import type { SignFlags } from './sign/signings.ts';
 
 /** Adds `sign`. */
 export function define(program: Command, context: Context): void {

@@ -18,6 +18,11 @@ export interface ImageSigner {
   readonly name: FormatName;
   /** True for a format that signs names: what an index contains has none, and is not signed in it. */
   readonly onlyImage?: boolean;
+  /**
+   * Asks for all that signing the image will need; writes nothing. {@link signImage} calls it before any
+   * format writes, so that a question without an answer leaves nothing half signed.
+   */
+  prepare?(request: SignRequest): Promise<void>;
   /** Signs and stores, idempotently; `null` where the format was passed over, and the person was told why. */
   sign(
     request: SignRequest,
@@ -65,6 +70,7 @@ export async function signImage(signing: ImageSigning): Promise<readonly SignedI
     recursive = true,
     renew = false,
   } = signing;
+  await prepareImage(signing);
   const groups = recursive ? await descendants(subject.digest, sink) : [];
   const signOne = async (digest: Digest): Promise<SignedImage[]> => {
     const out: SignedImage[] = [];
@@ -81,6 +87,22 @@ export async function signImage(signing: ImageSigning): Promise<readonly SignedI
     signed.push(...(await mapParallel(group, WIDTH, signOne)).flat());
   }
   return signed;
+}
+
+/**
+ * Asks for all that signing an image will need, in every format; writes nothing. {@link signImage} does it
+ * first; who signs several images asks for all of them before the first is signed. Throws what the formats throw.
+ */
+export async function prepareImage({
+  subject,
+  tag,
+  annotations,
+  formats,
+  renew = false,
+}: ImageSigning): Promise<void> {
+  for (const format of formats) {
+    await format.prepare?.({ ...subject, tag, annotations, renew });
+  }
 }
 
 /**

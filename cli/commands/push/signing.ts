@@ -4,6 +4,7 @@ import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
+import { tagSigner } from '../../../src/trust/dct/tag-signer.ts';
 import type { FormatName } from '../../../src/trust/format.ts';
 import type { ImageSigning } from '../../../src/trust/sign.ts';
 import { nameHint } from '../../api/registry-name.ts';
@@ -64,7 +65,12 @@ export async function openSigning(
     signer,
     formats: imageSigners(
       names,
-      session && dctImageSigner({ session, signer, required, passedOver, hint }),
+      session &&
+        dctImageSigner({
+          tags: tagSigner({ session, signer, required, passedOver, hint }),
+          required,
+          passedOver,
+        }),
     ),
     annotations: options.annotation ?? {},
     close: async () => session?.server.close(),

@@ -1,42 +1,19 @@
-import type { NamedSigner } from '../../../src/keys/resolve-signer.ts';
-import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
-import type { RegistryClient } from '../../../src/oci/client.ts';
-import type { Digest } from '../../../src/oci/digest.ts';
-import type { Reference } from '../../../src/oci/reference.ts';
-import { formatReference } from '../../../src/oci/reference.ts';
-import type { FormatName } from '../../../src/trust/format.ts';
-import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
-import type { TrustSession } from '../../../src/trust/dct/session.ts';
-import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
-import { askSize } from '../../api/decisions.ts';
-import { nameHint } from '../../api/registry-name.ts';
-import type { Context } from '../../commands.ts';
 import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
-import type { Output } from '../../output.ts';
+import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
+import type { Digest } from '../../../src/oci/digest.ts';
+import { formatReference } from '../../../src/oci/reference.ts';
+import type { ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
+import { prepareImage } from '../../../src/trust/sign.ts';
+import { openClients } from '../../clients.ts';
+import type { Context } from '../../commands.ts';
 import { passphrases } from '../../passphrase.ts';
-import type { RegistryFlags } from '../../registry.ts';
 import { openRegistry, parseImage } from '../../registry.ts';
-import { imageSigners, SIGNED_FORMATS } from '../../signature-format.ts';
-import { openTrust } from '../../trust-server.ts';
+import { formatNames, report, summary } from './report.ts';
 import { signTarget } from './sign-target.ts';
-import { chooseDigest, signingSink } from './target.ts';
-import { stillHeld } from './waiting.ts';
-
-/** The options of `sign`. */
-export interface SignFlags extends RegistryFlags {
-  readonly key?: string;
-  readonly format?: readonly FormatName[];
-  readonly annotation?: Readonly<Record<string, string>>;
-  readonly recursive: boolean;
-  readonly renew?: boolean;
-  readonly passphraseFile?: string;
-}
-
-interface Target {
-  readonly image: Reference;
-  readonly client: RegistryClient;
-  readonly digest: Digest;
-}
+import type { SignFlags, Target } from './signings.ts';
+import { hintOf, openTagSigners, sayingWhatStays, signingOf } from './signings.ts';
+import { standingOf } from './standing.ts';
+import { chooseDigest } from './target.ts';
 
 /** One image argument, done. */
 interface SignedReference {
@@ -47,30 +24,28 @@ interface SignedReference {
   readonly signed: readonly SignedImage[];
   /** Why it is still held; `null` where it is not, as far as anybody tells. */
   readonly held: string | null;
+  /** Why it may not be pulled all the same; `null` where it may, as far as anybody tells. */
+  readonly denied: string | null;
 }
 
-/** `sign`: finds what each image means before the key is opened, then signs one after the other. */
+/**
+ * `sign`: finds what each image means before the key is opened, and asks for all that is new before
+ * anything is written; then signs one after the other. Ends with 1 where an image is still denied or held
+ * and this key's signature has no part in what is missing.
+ */
 export async function runSign(
   context: Context,
   images: readonly string[],
   flags: SignFlags,
 ): Promise<void> {
   const output = context.output();
-  const annotations = flags.annotation ?? {};
   const references = images.map(parseImage);
-  const clients = new Map<string, RegistryClient>();
-  const sessions = new Map<string, TrustSession>();
-  const trustOf = (host: string): TrustSession => {
-    const session =
-      sessions.get(host) ?? openTrust(host, flags, context.env, (line) => output.warn(line));
-    sessions.set(host, session);
-    return session;
-  };
+  const clients = openClients((host) => openRegistry({ host }, flags, context.env));
+  const opened: { close(): Promise<void> }[] = [clients];
   try {
     const targets: Target[] = [];
     for (const image of references) {
-      const client = clients.get(image.host) ?? openRegistry(image, flags, context.env);
-      clients.set(image.host, client);
+      const client = clients.of(image.host);
       targets.push({ image, client, digest: await chooseDigest(client, image) });
     }
     const signer = await resolveSigner({
@@ -78,72 +53,37 @@ export async function runSign(
       dockerConfig: dockerConfigFolder(context.env),
       passphrase: passphrases({ env: context.env, file: flags.passphraseFile }).open,
     });
+    const tags = openTagSigners(context, flags, signer, hintOf(targets));
+    opened.push(tags);
+    const signings = targets.map((target) => signingOf(target, signer, tags.of, flags, output));
+    for (const signing of signings) await prepareImage(signing);
     const done: SignedReference[] = [];
-    for (const target of targets) {
-      const { image, digest } = target;
-      const formats = formatsOf(flags, signer, target, () => trustOf(image.host), output);
-      const signing = signingOf(target, signer, formats, annotations, flags.renew ?? false);
-      const signed = await signTarget(signing, flags.recursive, flags.format !== undefined, output);
-      const name = formatReference({ ...image, digest });
-      const held = await stillHeld(target.client, image, digest);
-      const key = signer.publicKey.id;
-      done.push({ image: name, tag: image.tag ?? null, digest, key, signed, held });
-      output.note(summary(name, signed, digest));
-      if (held !== null) output.note(`still held: ${held}`);
+    for (const [at, target] of targets.entries()) {
+      const signing = signings[at];
+      if (signing !== undefined) done.push(await signOne(context, target, signing, flags));
     }
     output.result({ images: done }, () => done.map((one) => one.image).join('\n'));
   } finally {
-    for (const client of clients.values()) await client.close();
-    for (const { server } of sessions.values()) await server.close();
+    for (const each of opened) await each.close();
   }
 }
 
-/** The formats to sign in; `dct` is opened only where it is one of them. */
-function formatsOf(
-  { format }: SignFlags,
-  signer: NamedSigner,
-  { client, image }: Target,
-  trust: () => TrustSession,
-  output: Output,
-): readonly ImageSigner[] {
-  const names = format ?? SIGNED_FORMATS;
-  const dct = names.includes('dct')
-    ? dctImageSigner({
-        session: trust(),
-        signer,
-        required: format !== undefined,
-        passedOver: (line) => output.note(line),
-        hint: async () => nameHint(client, image),
-        hiddenSize: async ({ repository, digest }) => askSize(client, { repository, digest }),
-      })
-    : null;
-  return imageSigners(names, dct);
-}
-
-function signingOf(
-  target: Target,
-  signer: NamedSigner,
-  formats: readonly ImageSigner[],
-  annotations: Readonly<Record<string, string>>,
-  renew: boolean,
-): ImageSigning {
-  const { image, client, digest } = target;
-  return {
-    subject: { repository: image.repository, digest },
-    tag: image.tag ?? null,
-    signer,
-    formats,
-    annotations,
-    sink: signingSink(client, image, digest),
-    renew,
-  };
-}
-
-function summary(name: string, signed: readonly SignedImage[], root: Digest): string {
-  const children = new Set(signed.map((one) => one.digest));
-  children.delete(root);
-  const formats = [...new Set(signed.map((one) => one.format))].join(', ');
-  const more = children.size === 0 ? '' : `, with ${children.size} that it contains`;
-  const what = signed.some((one) => one.written) ? 'signed' : 'was signed before';
-  return `${name} ${what} (${formats}${more})`;
+async function signOne(
+  context: Context,
+  { image, client, digest }: Target,
+  signing: ImageSigning,
+  flags: SignFlags,
+): Promise<SignedReference> {
+  const output = context.output();
+  const name = formatReference({ ...image, digest });
+  const key = signing.signer.publicKey.id;
+  const signed = await sayingWhatStays(signing, name, output, async (each) =>
+    signTarget(each, flags.recursive, flags.format !== undefined, output),
+  );
+  const formats = formatNames(signed);
+  const standing = await standingOf(client, { image, digest, keyId: key, formats });
+  report(context, summary(name, signed, digest), standing);
+  const held = standing?.state === 'held' ? standing.reason : null;
+  const denied = standing?.state === 'denied' ? standing.reason : null;
+  return { image: name, tag: image.tag ?? null, digest, key, signed, held, denied };
 }

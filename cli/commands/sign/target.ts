@@ -49,9 +49,15 @@ export async function resolveTag(client: RegistryClient, image: Reference): Prom
     return manifest?.digest ?? null;
   } catch (error) {
     if (codeOf(error) !== 'FORBIDDEN') throw error;
-    const decision = await askDecision(client, image);
-    if (decision === null) throw error;
-    return decision.digest;
+    try {
+      const decision = await askDecision(client, image);
+      if (decision === null) throw error;
+      return decision.digest;
+    } catch (denied) {
+      // A tag whose first push is held is refused, and is not there.
+      if (codeOf(denied) === 'MANIFEST_UNKNOWN') return null;
+      throw denied;
+    }
   }
 }
 

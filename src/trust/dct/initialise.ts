@@ -11,7 +11,9 @@ import type { Delegation } from '../../tuf/targets.ts';
 import type { SigningRole } from '../../tuf/threshold.ts';
 import type { UploadPart } from '../../tuf/update-parts.ts';
 import type { Published } from './client.ts';
-import { certify, ownKey } from './repository-keys.ts';
+import type { FirstKeys } from './first-keys.ts';
+import { firstKeys } from './first-keys.ts';
+import { certify } from './repository-keys.ts';
 import type { TrustSession } from './session.ts';
 import { signerRole } from './signer-name.ts';
 
@@ -26,21 +28,23 @@ export interface FirstContent {
  * Begins a repository as docker does (dct-protocol 5.5): a root key that is there or made, its
  * certificate, a targets key of this repository's own, snapshot and timestamp keys of the server. All of
  * it in one publish, the first tag included, so that nothing half done is ever seen. The root is the
- * pin of this machine before the server is believed anything.
+ * pin of this machine before the server is believed anything. `prepared` are its keys, where they were
+ * asked for before.
  */
 export async function initialise(
   session: TrustSession,
   gun: Repository,
   content: FirstContent,
+  prepared?: FirstKeys,
 ): Promise<Published> {
-  const { server, clock, keys, cache } = session;
-  // First, as it tells whether there is such a service, and the right to write: no key is made for nothing.
-  const serverKeys = {
-    timestamp: await server.key(gun, 'timestamp'),
-    snapshot: await server.key(gun, 'snapshot'),
-  };
-  const rootKey = await ownKey(session, { role: 'root', gun: null });
-  const targetsKey = await ownKey(session, { role: 'targets', gun });
+  const { clock, cache } = session;
+  const {
+    root: rootKey,
+    targets: targetsKey,
+    ...serverKeys
+  } = prepared ?? (await firstKeys(session, gun));
+  await rootKey.keep();
+  await targetsKey.keep();
   const now = clock();
   const root = await certify(gun, rootKey.signer, now);
   const listed = tufKeyOf(targetsKey.signer.publicKey);
@@ -70,7 +74,7 @@ export async function initialise(
   const published = await publishFirst(session, gun, parts);
   if (published === 'conflict') {
     // Somebody else began it a moment ago, and this targets key is nobody's.
-    if (targetsKey.made) await keys.remove(targetsKey.stored);
+    await targetsKey.drop();
     return published;
   }
   await cache.write(gun, new Map(parts.slice(0, 1).map(({ role, bytes }) => [role, bytes])));

@@ -13,48 +13,70 @@ import type { TufKey } from '../../tuf/public-key.ts';
 import { rootCertificateKey } from '../../tuf/root-certificate.ts';
 import type { TrustSession } from './session.ts';
 
-/** A key with its listing, and whether it was made just now. */
+/** A key of a role that a repository gets. */
 export interface OwnKey {
-  readonly key: TufKey;
   readonly signer: Signer;
-  readonly stored: StoredKey;
-  readonly made: boolean;
+  /** Stores a key that was made just now, encrypted, before anybody hears of it; of one that was there, nothing. */
+  keep(): Promise<void>;
+  /** Takes out again what {@link keep} stored: the key is nobody's. */
+  drop(): Promise<void>;
 }
 
-/** The key of a role that a repository gets: the stored one, else a new one, which is stored first. Throws what opening and storing keys throws. */
-export async function ownKey(
-  session: TrustSession,
+/** The usable keys of a role in the store, in the order in which they are tried. */
+export async function storedKeysOf(
+  { keys }: TrustSession,
   place: RepositoryPlace,
-): Promise<Omit<OwnKey, 'key'>> {
-  const { keys, open } = session;
-  // Root certificates are of P-256 keys; docker's own are. Several root keys may be there: the first
-  // by its id, every time.
+): Promise<readonly StoredKey[]> {
   const candidates = (await keys.list()).filter(
     ({ name, gun, problem }) => name === place.role && gun === place.gun && problem === null,
   );
-  for (const stored of candidates.toSorted((a, b) => (a.notaryId < b.notaryId ? -1 : 1))) {
-    const signer = fileSigner(await keys.open(stored, open));
-    if (signer.publicKey.type === 'ecdsa-p256') return { signer, stored, made: false };
+  // Several root keys may be there: the first by its id, every time.
+  return candidates.toSorted((a, b) => (a.notaryId < b.notaryId ? -1 : 1));
+}
+
+/** The key of a role that a repository gets: the stored one, opened, else a new one, which is not stored yet. Throws what opening keys and asking for passphrases throws. */
+export async function ownKey(session: TrustSession, place: RepositoryPlace): Promise<OwnKey> {
+  for (const stored of await storedKeysOf(session, place)) {
+    const signer = fileSigner(await session.keys.open(stored, session.open));
+    // Root certificates are of P-256 keys; docker's own are.
+    if (signer.publicKey.type !== 'ecdsa-p256') continue;
+    return { signer, keep: () => Promise.resolve(), drop: () => Promise.resolve() };
   }
-  return makeKey(session, place);
+  return newKey(session, place);
 }
 
 /** Makes a P-256 key and stores it, encrypted, before anybody hears of it. */
 export async function makeKey(
   session: TrustSession,
   place: RepositoryPlace,
-): Promise<Omit<OwnKey, 'key'>> {
+): Promise<{ readonly signer: Signer }> {
+  const made = await newKey(session, place);
+  await made.keep();
+  return made;
+}
+
+/** Makes a P-256 key and asks for its passphrase. */
+async function newKey(session: TrustSession, place: RepositoryPlace): Promise<OwnKey> {
   const key = await generateKey('ecdsa-p256');
   const notaryId = notaryKeyId(key.publicKey);
   const subject = subjectOf({ name: place.role, notaryId });
   const passphrase = await session.fresh({ subject, role: place.role, cosign: false });
-  const stored = await session.keys.addForRepository(key, place, passphrase);
-  if (place.role === 'root') {
-    session.note(
-      `made the root key ${notaryId.slice(0, 12)} (${stored.path}): keep a copy of it offline; whoever loses it can never change who signs`,
-    );
-  }
-  return { signer: fileSigner(key), stored, made: true };
+  let stored: StoredKey | null = null;
+  return {
+    signer: fileSigner(key),
+    async keep() {
+      if (stored !== null) return;
+      stored = await session.keys.addForRepository(key, place, passphrase);
+      if (place.role !== 'root') return;
+      session.note(
+        `made the root key ${notaryId.slice(0, 12)} (${stored.path}): keep a copy of it offline; whoever loses it can never change who signs`,
+      );
+    },
+    async drop() {
+      if (stored !== null) await session.keys.remove(stored);
+      stored = null;
+    },
+  };
 }
 
 /** A repository's root certificate over a root key. Throws KEY_INVALID for a key that docker could not read. */

@@ -6,7 +6,7 @@ import { changeTrust } from './change.ts';
 import type { HeldKeys } from './held-keys.ts';
 import type { LoadedTrust } from './load.ts';
 import type { TrustSession } from './session.ts';
-import { rolesWithTag, targetOf } from './sign-tag.ts';
+import { rolesWithTags, targetOf } from './sign-tag.ts';
 import type { TagSigning } from './sign-tag.ts';
 import { noTrustData } from './signers.ts';
 
@@ -30,7 +30,9 @@ export async function signTagWithHeldKeys(
       const names = await heldRoles(loaded, keys, gun, tag);
       if (!told) found();
       told = true;
-      return rolesWithTag(loaded, names, { tag, entry }, session.clock());
+      const tags = new Map([[tag, entry]]);
+      const byRole = new Map(names.map((name) => [name, tags]));
+      return rolesWithTags(loaded, byRole, false, session.clock());
     },
   });
 }

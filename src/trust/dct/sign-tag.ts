@@ -11,6 +11,7 @@ import { changeTrust } from './change.ts';
 import type { EditableRole } from './editable.ts';
 import { editable } from './editable.ts';
 import { RESIGN_MS } from './expiry.ts';
+import type { FirstKeys } from './first-keys.ts';
 import type { HeldKeys } from './held-keys.ts';
 import { initialise } from './initialise.ts';
 import type { LoadedTrust } from './load.ts';
@@ -30,27 +31,37 @@ export interface TagSigning {
   readonly renew?: boolean;
 }
 
-/**
- * Signs a tag as docker does (dct-protocol 3.6, 5.5): into every delegation that lists the signer's key,
- * `targets/releases` among them; into `targets`, by the repository's own key, where nothing is delegated;
- * a repository without trust data is begun, with the signer as its first. Returns whether anything was
- * written. Throws NO_SIGNING_KEY where the signer may not sign there, USAGE for what no target can be,
- * TRUST_DATA_EXPIRED for a role that has expired and is not to be renewed, and as `changeTrust` does.
- */
+/** Tags of one repository, each with the target that it is to be. */
+export interface TagsSigning extends Pick<TagSigning, 'gun' | 'signer' | 'renew'> {
+  readonly tags: ReadonlyMap<string, FileMeta>;
+  /** The keys of a repository that is begun, where they were asked for before. */
+  readonly first?: FirstKeys | undefined;
+}
+
+/** As {@link signTags}, one tag. */
 export async function signTag(session: TrustSession, signing: TagSigning): Promise<boolean> {
-  const { gun, signer, tag } = signing;
-  const entry = targetOf(signing);
+  return signTags(session, { ...signing, tags: new Map([[signing.tag, targetOf(signing)]]) });
+}
+
+/**
+ * Signs tags as docker does (dct-protocol 3.6, 5.5), all of them in one publish: into every delegation that
+ * lists the signer's key, `targets/releases` among them; into `targets`, by the repository's own key, where
+ * nothing is delegated; a repository without trust data is begun, with the signer as its first. Returns
+ * whether anything was written. Throws NO_SIGNING_KEY where the signer may not sign one of them there, USAGE
+ * for what no target can be, TRUST_DATA_EXPIRED for a role that has expired and is not to be renewed, and as
+ * `changeTrust` does.
+ */
+export async function signTags(session: TrustSession, signing: TagsSigning): Promise<boolean> {
+  const { gun, signer, tags, first } = signing;
   return changeTrust(session, gun, {
     begin: async () => {
       signerRole(named(signer));
-      const targets = new Map([[tag, entry]]);
       const key = tufKeyOf(signer.publicKey);
-      return initialise(session, gun, {
-        signers: [{ name: named(signer), keys: [key] }],
-        signed: { by: signer, targets },
-      });
+      const signers = [{ name: named(signer), keys: [key] }];
+      const signed = { by: signer, targets: tags };
+      return initialise(session, gun, { signers, signed }, first);
     },
-    edit: async (loaded, keys) => editTag(session, loaded, keys, signing, entry),
+    edit: async (loaded, keys) => editTags(session, loaded, keys, signing),
     renew: signing.renew ?? false,
   });
 }
@@ -71,15 +82,23 @@ function named({ name }: NamedSigner): string {
   );
 }
 
-async function editTag(
+async function editTags(
   session: TrustSession,
   loaded: LoadedTrust,
   keys: HeldKeys,
-  signing: TagSigning,
-  entry: FileMeta,
+  signing: TagsSigning,
 ): Promise<TrustEdit | null> {
-  const { names, signer } = await signableRoles(loaded, keys, signing);
-  const edit = rolesWithTag(loaded, names, { ...signing, entry }, session.clock());
+  const { tags, renew = false } = signing;
+  const byRole = new Map<string, Map<string, FileMeta>>();
+  let signer: NamedSigner | null = signing.signer;
+  for (const [tag, entry] of tags) {
+    const signable = await signableRoles(loaded, keys, { signer: signing.signer, tag });
+    signer = signable.signer;
+    for (const name of signable.names) {
+      byRole.set(name, (byRole.get(name) ?? new Map<string, FileMeta>()).set(tag, entry));
+    }
+  }
+  const edit = rolesWithTags(loaded, byRole, renew, session.clock());
   if (edit === null) return null;
   if (signer === null) {
     session.note(
@@ -89,33 +108,31 @@ async function editTag(
   return { ...edit, signer };
 }
 
-/** What a tag is to be in some roles. */
-export interface TagEntry {
-  readonly tag: string;
-  readonly entry: FileMeta;
-  /** Sign what stands already once more. */
-  readonly renew?: boolean;
-}
-
 /**
- * The roles with the entry in them, but for those where it stands and will for long; `null` for none.
- * Throws TRUST_DATA_EXPIRED for a role that has expired, unless it is to be renewed.
+ * The roles with what each is to say of tags in them, but for those where all of it stands and will for
+ * long; `null` for none. With `renew` what stands is signed once more. Throws TRUST_DATA_EXPIRED for a
+ * role that has expired, unless it is to be renewed.
  */
-export function rolesWithTag(
+export function rolesWithTags(
   loaded: LoadedTrust,
-  names: readonly string[],
-  { tag, entry, renew = false }: TagEntry,
+  byRole: ReadonlyMap<string, ReadonlyMap<string, FileMeta>>,
+  renew: boolean,
   now: Date,
 ): TrustEdit | null {
-  const roles = names.flatMap((name) => {
+  const roles = [...byRole].flatMap(([name, tags]) => {
     const role = editable(loaded, name, now);
-    if (!renew) refuseLapsed(loaded, role, tag, now);
-    const stands = role.targets.get(tag);
-    const same = stands?.sha256 === entry.sha256 && stands.length === entry.length;
+    if (!renew) refuseLapsed(loaded, role, tags, now);
     const fresh =
       role.believed && role.expires !== null && role.expires.getTime() - now.getTime() > RESIGN_MS;
-    if (same && fresh && !renew) return [];
-    return [{ ...role, targets: new Map(role.targets).set(tag, same ? stands : entry) }];
+    const targets = new Map(role.targets);
+    let same = true;
+    for (const [tag, entry] of tags) {
+      const stands = role.targets.get(tag);
+      if (stands?.sha256 === entry.sha256 && stands.length === entry.length) continue;
+      targets.set(tag, entry);
+      same = false;
+    }
+    return same && fresh && !renew ? [] : [{ ...role, targets }];
   });
   return roles.length === 0 ? null : { roles };
 }
@@ -124,11 +141,12 @@ export function rolesWithTag(
 function refuseLapsed(
   { gun }: LoadedTrust,
   { name, believed, expires, targets }: EditableRole,
-  tag: string,
+  tags: ReadonlyMap<string, FileMeta>,
   now: Date,
 ): void {
   if (believed || expires === null || expires > now) return;
-  const others = [...targets.keys()].filter((one) => one !== tag).length;
+  const [tag = ''] = tags.keys();
+  const others = [...targets.keys()].filter((one) => !tags.has(one)).length;
   throw new CountersignError(
     'TRUST_DATA_EXPIRED',
     `${name} of ${gun} expired at ${expires.toISOString()}, and signing it makes its ${others} other tags hold again: countersign sign --renew ${gun}:${tag} does that; take out first what must not hold, with: countersign revoke ${gun}:TAG`,
@@ -138,7 +156,7 @@ function refuseLapsed(
 async function signableRoles(
   { repository, gun }: LoadedTrust,
   keys: HeldKeys,
-  { signer, tag }: TagSigning,
+  { signer, tag }: Pick<TagSigning, 'signer' | 'tag'>,
 ): Promise<{ readonly names: readonly string[]; readonly signer: NamedSigner | null }> {
   const delegations = repository.tree.roles.get('targets')?.delegations ?? [];
   if (delegations.length > 0) {

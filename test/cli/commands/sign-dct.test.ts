@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Holding } from '../../support/holding.ts';
@@ -139,7 +139,7 @@ describe('countersign sign in dct', () => {
     };
     await holding.site.cli(['key', 'generate', 'ci', '--out', holding.site.folder], { env });
     const done = await holding.site.cli(['sign', at('team/no-root:1')], { env });
-    expect(done.code).toBe(0);
+    expect(done.code).toBe(1);
     expect(done.stderr).toMatch(
       /warning: not signed in dct: .*DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE/,
     );
@@ -149,9 +149,83 @@ describe('countersign sign in dct', () => {
     expect(asked.code).toBe(2);
     const given = ['sign', at('team/no-root:1'), '--passphrase-file', file];
     expect(await holding.site.cli(given, { env })).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/made the root key [\s\S]*signed \(cosign, dct\)/),
+      code: 1,
+      stderr: expect.stringMatching(
+        /made the root key [\s\S]*signed \(cosign, dct\), but still held/,
+      ),
     });
+  });
+
+  it('a passphrase that is too short for a new key ends it before anything is signed', async () => {
+    const digest = await push('team/short');
+    const env = {
+      DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'short',
+      DOCKER_CONFIG: join(holding.site.folder, 'short'),
+    };
+    const { folder } = holding.site;
+    const made = await holding.site.cli(['key', 'generate', 'short', '--out', folder], { env });
+    expect(made).toMatchObject({ code: 0 });
+    const store = join(folder, 'short', 'trust', 'private');
+    const before = readdirSync(store);
+    const done = await holding.site.cli(['sign', at('team/short:1')], { env });
+    expect(done).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(
+        /has no trust data yet; its first signature begins them: that makes your root key[\s\S]*at least 8 characters for root key/,
+      ),
+    });
+    // Neither a signature nor a key.
+    expect(readdirSync(store)).toEqual(before);
+    const tag = `${digest.replace(':', '-')}.sig`;
+    expect(await status('team/short', tag)).toBe(404);
+    // Of several images none is signed before all are asked for.
+    await push('team/short-2');
+    const two = ['sign', '--key', 'short', at('team/short:1'), at('team/short-2:1')];
+    const later = { ...env, DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'long enough' };
+    expect(
+      await holding.site.cli(two, {
+        env: { ...later, DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'a test passphrase' },
+      }),
+    ).toMatchObject({ stderr: expect.stringContaining('your root key opens for it') });
+    const roots = (await holding.site.cli(['--output', 'json', 'key', 'list'], { env })).stdout;
+    const { keys } = JSON.parse(roots) as { keys: { name: string }[] };
+    expect(keys.filter(({ name }) => name === 'root')).toHaveLength(1);
+  });
+
+  it('is no success where the policy asks for dct and the tag was signed in cosign alone', async () => {
+    const { site } = holding;
+    site.policy(
+      `version: 1
+policies:
+  - name: map
+    images: ["\${registry}/map/**"]
+    mode: enforce
+    push: hold
+    tags: signed
+    require:
+      - signatures: { by: [release-bot], formats: [dct] }
+`,
+      'map',
+    );
+    // The policy is in force once the push is held and no longer refused.
+    await expect.poll(() => push('map/app').catch(() => null)).not.toBeNull();
+    const digest = image('map/app').digest;
+    const name = at('map/app:1');
+    const digestOnly = await holding.cli('sign', `${at('map/app')}@${digest}`, ...key);
+    expect(digestOnly).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /signed \(cosign\), but still held: .* needs release-bot.*countersign sign --format dct \S+\/map\/app:TAG@sha256:/,
+      ),
+    });
+    const cosign = await holding.cli('sign', name, ...key, '--format', 'cosign');
+    expect(cosign).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`countersign sign --format dct ${name}@${digest}`),
+    });
+    const signed = await holding.cli('sign', name, ...key);
+    expect(signed).toMatchObject({ code: 0, stderr: expect.stringContaining('(cosign, dct)') });
+    expect(signed.stderr).not.toContain('still');
   });
 
   it('revoke takes the entry out too, and says so', async () => {

@@ -55,21 +55,71 @@ describe('countersign sign', () => {
           key: expect.stringMatching(/^[0-9a-f]{64}$/),
           signed: [{ digest, format: 'cosign', written: true }],
           held: null,
+          denied: null,
         },
       ],
     });
   });
 
-  it('says what is still missing where one signature is not enough', async () => {
+  it('is no success where the image is held all the same, and the key is none that is asked for', async () => {
     const digest = await push('team/intern');
     const name = holding.at('team/intern:1');
     const signed = await holding.cli('sign', name, '--key', 'intern');
-    expect(signed).toMatchObject({ code: 0, stdout: `${name}@${digest}\n` });
-    expect(signed.stderr).toMatch(/^still held: .* policy team needs release-bot; found /m);
+    expect(signed).toMatchObject({ code: 1, stdout: `${name}@${digest}\n` });
+    expect(signed.stderr).toMatch(
+      /^warning: \S+ signed \(cosign\), but still held: .* policy team needs release-bot; found /m,
+    );
+    expect(await holding.json('sign', name, '--key', 'intern')).toMatchObject({
+      code: 1,
+      data: { images: [{ held: expect.stringContaining('needs release-bot'), denied: null }] },
+    });
     expect(await holding.cli('sign', name, ...key)).toMatchObject({
       code: 0,
       stderr: expect.not.stringContaining('held'),
     });
+  });
+
+  it('is one where its part is done and others are missing, who are named', async () => {
+    const { site } = holding;
+    site.policy(
+      `version: 1
+authorities:
+  - { name: intern, keys: [keys/intern.pub] }
+policies:
+  - name: both
+    images: ["\${registry}/both/**"]
+    mode: enforce
+    push: hold
+    tags: registry
+    require:
+      - signatures: { by: [release-bot, intern], atLeast: 2, formats: [cosign] }
+`,
+      'both',
+    );
+    // The policy is in force once the push is held and no longer refused.
+    await expect.poll(() => push('both/app').catch(() => null)).not.toBeNull();
+    const name = holding.at('both/app:1');
+    const first = await holding.cli('sign', name, '--key', 'intern');
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stderr).toMatch(/its part is done, and others are missing\nstill held: .*needs /);
+    expect(await holding.cli('sign', name, ...key)).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining('still'),
+    });
+  });
+
+  it('warns where what it signs is revoked: no signature mends that', async () => {
+    await push('team/revoked');
+    const name = holding.at('team/revoked:1');
+    await holding.cli('sign', name, ...key);
+    await holding.cli('revoke', name, '--reason', 'leaked credentials');
+    const signed = await holding.cli('sign', name, ...key);
+    expect(signed).toMatchObject({ code: 1 });
+    expect(signed.stderr).toMatch(
+      /^warning: .*but still denied: .*revoked.*leaked credentials.*revoke --undo/m,
+    );
+    await holding.cli('revoke', name, '--undo');
+    expect(await holding.cli('sign', name, ...key)).toMatchObject({ code: 0 });
   });
 
   it('refuses a bare tag where a hold and the registry differ, and names both digests', async () => {

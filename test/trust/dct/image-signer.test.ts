@@ -6,6 +6,7 @@ import type { Repository } from '../../../src/oci/reference.ts';
 import { openTrustServer } from '../../../src/trust/dct/client.ts';
 import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
 import type { TrustServerAddress } from '../../../src/trust/dct/server-address.ts';
+import { tagSigner } from '../../../src/trust/dct/tag-signer.ts';
 import type { EvidenceSink } from '../../../src/trust/format.ts';
 import { suiteScope } from '../../support/scope.ts';
 import type { TestSession } from '../../support/trust-session.ts';
@@ -42,11 +43,9 @@ describe('dct beside the other formats', () => {
   ) => {
     const signer = await storedSigner(session, name);
     const request = { repository: `${host}/team/app` as Repository, digest, tag, annotations: {} };
-    return dctImageSigner({ session, signer, required, passedOver: session.note }).sign(
-      request,
-      signer,
-      sink,
-    );
+    const passedOver = session.note;
+    const tags = tagSigner({ session, signer, required, passedOver });
+    return dctImageSigner({ tags, required, passedOver }).sign(request, signer, sink);
   };
 
   it.each([401, 403, 404, 405])(
@@ -126,7 +125,8 @@ describe('dct beside the other formats', () => {
       tag: '1',
       annotations: {},
     };
-    const signing = { session, signer, required: true, passedOver: session.note };
+    const ports = { session, signer, required: true, passedOver: session.note };
+    const signing = { ...ports, tags: tagSigner(ports) };
     await expect(dctImageSigner(signing).sign(request, signer, hidden)).rejects.toMatchObject({
       code: 'FORBIDDEN',
       message: expect.stringContaining('its size is signed too') as string,
