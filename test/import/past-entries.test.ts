@@ -3,7 +3,11 @@ import { checkRepository } from '../../src/import/repository-check.ts';
 import type { SignedHistory } from '../../src/import/past-entries.ts';
 import { signedHistory } from '../../src/import/past-entries.ts';
 import type { SourceFile } from '../../src/import/source.ts';
-import { unwrap } from '../../src/lib/result.ts';
+import { ok, unwrap } from '../../src/lib/result.ts';
+import { trustDataOf } from '../../src/notary/evidence.ts';
+import { verifyDct } from '../../src/trust/dct/verify.ts';
+import { REPOSITORY as OWNERS } from '../../src/trust/format.ts';
+import { MemoryEvidence } from '../support/evidence.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { ImportedEntry } from '../../src/store/trust-data.ts';
@@ -212,6 +216,24 @@ describe('what was signed before an import', () => {
       const entries = await store.trustEntries(REPOSITORY, digest('one'));
       expect(entries).toMatchObject([{ tag: 'a', publishedAt: Date.UTC(2026, 10, 20, 10) }]);
       expect(firstOf(await importDump(store, dump))).toMatchObject({ outcome: 'unchanged' });
+    });
+  });
+
+  it('makes no tag mean anything else: to the gate it was said once, and is not said now', async () => {
+    await withStore(async (store) => {
+      const dump = postgresDump({ files: files.map((file) => ({ ...file, gun: GUN })) });
+      expect(firstOf(await importDump(store, dump)).outcome).toBe('imported');
+      const { verified } = unwrap(checkRepository(GUN, files, LATER));
+      const source = new MemoryEvidence();
+      source.trust = trustDataOf(store, REPOSITORY, ok(verified));
+      const said = async (content: string, name: string | null) => {
+        const subject = { repository: REPOSITORY, digest: digest(content), tag: name };
+        const findings = await verifyDct(subject, source, [OWNERS]);
+        return findings.map(({ status, entry }) => [status, entry?.current]);
+      };
+      expect(await said('kept', 'b')).toContainEqual(['valid', true]);
+      for (const name of ['a', null]) expect(await said('one', name)).toEqual([['valid', false]]);
+      expect(await said('never', null)).toEqual([['absent', undefined]]);
     });
   });
 
