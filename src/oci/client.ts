@@ -2,26 +2,21 @@ import type { Json } from '../lib/json.ts';
 import { unwrap } from '../lib/result.ts';
 import type { ApiAnswer } from './api-call.ts';
 import { callApi } from './api-call.ts';
-import { createAuthorizer } from './authorize.ts';
 import type { BlobUploads } from './blob-upload.ts';
 import { createBlobUploads } from './blob-upload.ts';
 import { listRepositories } from './catalog.ts';
+import { openConnection } from './connection.ts';
 import type { ManifestContent, RegistryContent } from './content.ts';
 import { createContent } from './content.ts';
 import type { CredentialSource } from './credentials.ts';
-import { NO_CREDENTIALS } from './credentials.ts';
 import type { Digest } from './digest.ts';
 import type { Retry } from './exchange.ts';
-import { createExchange, DEFAULT_RETRY } from './exchange.ts';
-import { findOrigin } from './origin.ts';
 import { parseHost } from './reference.ts';
 import type { ReferrerList } from './referrers.ts';
 import { listReferrers } from './referrers.ts';
 import { listTags } from './tags.ts';
 import type { TlsLookup } from './tls.ts';
-import { NO_TLS_FILES } from './tls.ts';
 import type { Timeouts } from './transport.ts';
-import { createTransport, DEFAULT_TIMEOUTS } from './transport.ts';
 
 /** Reads and writes one repository's manifests and blobs: what signature formats are given. */
 export interface RepositoryContent {
@@ -77,32 +72,8 @@ export interface RegistryClientOptions {
 /** Makes the client of one registry; nothing is sent before the first call. Throws REFERENCE_INVALID for a host that is none. */
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const host = unwrap(parseHost(options.host));
-  const { signal } = options;
-  const tls = options.tls ?? NO_TLS_FILES;
-  const transport = createTransport({
-    tls,
-    timeouts: { ...DEFAULT_TIMEOUTS, ...options.fetchTimeouts },
-    userAgent: options.userAgent ?? 'countersign',
-  });
-  let found: Promise<URL> | undefined;
-  const origin = (): Promise<URL> => {
-    found ??= tls(host).then(({ explicit }) =>
-      findOrigin(host, transport, { explicitCa: explicit, signal }),
-    );
-    // A registry that was not up a moment ago may be up now.
-    found.catch(() => (found = undefined));
-    return found;
-  };
-  const authorizer = createAuthorizer({
-    host,
-    credentials: options.credentials ?? NO_CREDENTIALS,
-    allowedRealms: options.allowedRealms ?? [],
-    transport,
-    origin,
-    signal,
-  });
-  const retry = { ...DEFAULT_RETRY, ...options.retry };
-  const exchange = createExchange({ transport, authorizer, origin, retry, signal });
+  const connection = openConnection({ ...options, host, timeouts: options.fetchTimeouts });
+  const { exchange, retry } = connection;
   const uploads = createBlobUploads(exchange, retry);
   const content = createContent(exchange);
   return {
@@ -122,6 +93,6 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
         if (!(await content.hasBlob(path, digest))) await uploads.putBlob(path, digest, bytes);
       },
     }),
-    close: () => transport.close(),
+    close: () => connection.close(),
   };
 }

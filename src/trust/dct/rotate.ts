@@ -6,7 +6,7 @@ import { CountersignError } from '../../lib/errors.ts';
 import type { Signer } from '../../keys/key.ts';
 import type { SigningRole } from '../../tuf/threshold.ts';
 import { changeTrust } from './change.ts';
-import type { ServerRole } from './client.ts';
+import type { ServerRole } from './server-key.ts';
 import type { LoadedTrust } from './load.ts';
 import { certify, makeKey } from './repository-keys.ts';
 import type { TrustSession } from './session.ts';

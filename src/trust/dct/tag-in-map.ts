@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
 import type { Authority } from '../format.ts';
-import { hear } from './voices.ts';
+import { hear } from './hear.ts';
 
 /**
  * What the signed map says that a tag is, by those who are asked for and whose keys were not revoked;

@@ -9,8 +9,9 @@ import { findingsOf } from '../finding.ts';
 import type { Authority, Evidence, Finding, JudgedSubject, MapEntry } from '../format.ts';
 import { handedOnOnce } from './handed-on.ts';
 import type { TrustData } from './trust-data.ts';
+import { hear } from './hear.ts';
 import type { Voice } from './voices.ts';
-import { hear, rolesOf } from './voices.ts';
+import { rolesOf } from './voices.ts';
 
 const finding = findingsOf('dct');
 

@@ -1,0 +1,62 @@
+import type { Refusal } from '../../lib/result.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { algorithmOf, digestOf, hexOf } from '../../oci/digest.ts';
+import { isTag } from '../../oci/reference.ts';
+import type { TrustedRepository } from '../../tuf/repository.ts';
+import { parentOf } from '../../tuf/role-name.ts';
+import type { TrustedTargets } from '../../tuf/targets-tree.ts';
+import { mayName } from '../../tuf/targets-tree.ts';
+import type { SigningRole } from '../../tuf/threshold.ts';
+
+/** Why a role cannot be heard: Notary's words mostly name it. */
+export function aboutRole(role: string, { message }: Refusal): string {
+  return message.includes(role) ? message : `${role}: ${message}`;
+}
+
+/** Who signed a role's file. */
+export interface Signers {
+  /** Ids of the keys themselves that validly signed. */
+  readonly ids: ReadonlySet<string>;
+  /** Those of them without which the quorum may be lost; none where one is enough. */
+  readonly needed: readonly string[];
+}
+
+// Everything below is a function of the file alone, which is one object for as long as it is remembered.
+const evidenceOfFile = new WeakMap<TrustedTargets, Digest>();
+const tagsOfFile = new WeakMap<TrustedTargets, ReadonlyMap<string, readonly string[]>>();
+
+/** Who signed the file, and who of them its quorum may not miss. */
+export function signersIn({ root, tree }: TrustedRepository, file: TrustedTargets): Signers {
+  const parent = tree.roles.get(parentOf(file.name));
+  const role: SigningRole | undefined =
+    file.name === 'targets'
+      ? root.roles.targets
+      : parent?.delegations.find((one) => one.name === file.name);
+  const ids = new Set(file.signers.keys());
+  return { ids, needed: (role?.threshold ?? 1) > 1 ? [...ids] : [] };
+}
+
+/** Digest of the file. */
+export function evidenceOf(file: TrustedTargets): Digest {
+  const known = evidenceOfFile.get(file) ?? digestOf(file.envelope.bytes);
+  evidenceOfFile.set(file, known);
+  return known;
+}
+
+/** The tags that a file names and may name, by what they are. Other names are no image's. */
+export function taggedIn(file: TrustedTargets, digest: Digest): readonly string[] {
+  if (algorithmOf(digest) !== 'sha256') return [];
+  let tags = tagsOfFile.get(file);
+  if (tags === undefined) {
+    const made = new Map<string, string[]>();
+    for (const [tag, { sha256 }] of file.targets) {
+      if (!isTag(tag) || !mayName(file, tag)) continue;
+      const same = made.get(sha256);
+      if (same === undefined) made.set(sha256, [tag]);
+      else same.push(tag);
+    }
+    tags = made;
+    tagsOfFile.set(file, tags);
+  }
+  return tags.get(hexOf(digest)) ?? [];
+}
