@@ -75,18 +75,17 @@ export class Spool {
   /** The record at a place. Throws where the file cannot be read. */
   async read(place: number): Promise<SpoolRecord> {
     await this.#flush();
-    const head = await this.#part(place, Math.min(FIRST, this.#written - place));
+    const head = Buffer.allocUnsafe(Math.min(FIRST, this.#written - place));
+    await this.#fill(head, place);
     const fieldsLength = head.readUInt32BE();
     const from = LENGTHS + fieldsLength;
     const to = from + head.readUInt32BE(4);
-    const fits = to <= head.length;
-    const whole = fits
-      ? head
-      : Buffer.concat([head, await this.#part(place + head.length, to - head.length)]);
+    // By itself, once: whoever reads a repository keeps every byte of it until it is stored.
+    const whole = Buffer.allocUnsafeSlow(to);
+    const first = head.copy(whole);
+    await this.#fill(whole.subarray(first), place + first);
     const fields = JSON.parse(whole.toString('utf8', LENGTHS, from)) as Json;
-    const bytes = whole.subarray(from, to);
-    // Small values by themselves: the rest of what was read with them is not to be kept too.
-    return { fields, bytes: fits ? Buffer.from(bytes) : bytes };
+    return { fields, bytes: whole.subarray(from) };
   }
 
   async close(): Promise<void> {
@@ -115,13 +114,11 @@ export class Spool {
     this.#written += bytes.length;
   }
 
-  async #part(at: number, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafeSlow(length);
-    for (let done = 0; done < length;) {
-      const { bytesRead } = await this.#file.read(bytes, done, length - done, at + done);
+  async #fill(bytes: Buffer, at: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      const { bytesRead } = await this.#file.read(bytes, done, bytes.length - done, at + done);
       if (bytesRead === 0) throw new Error('a temporary file has become shorter');
       done += bytesRead;
     }
-    return bytes;
   }
 }
