@@ -13,6 +13,8 @@ export interface Refused {
   readonly status?: number;
   /** Seconds, for what may go away by itself. */
   readonly retryAfter?: number;
+  /** Set where the tag is not there because what was pushed under it waits for a signature. */
+  readonly held?: true;
 }
 
 /** A manifest that may be served. */
@@ -30,7 +32,7 @@ export type PullOutcome = Served | Refused | Relayed;
 export function refused(
   code: ErrorCode,
   message: string,
-  more: { status?: number; retryAfter?: number } = {},
+  more: Pick<Refused, 'status' | 'retryAfter' | 'held'> = {},
 ): Refused {
   return { kind: 'refused', code, message, ...more };
 }

@@ -182,7 +182,7 @@ access:
         await pushImage(gate.url, 'team/app', held, '1', { authorization });
         const pinned = `${gate.host}/team/app@${held.digest}`;
         expect(await signAtGate(pinned)).toMatchObject({ code: 0 });
-        expect((await pull('team/app')).status).toBe(404);
+        expect((await pull('team/app')).status).toBe(403);
         const unnamed = await verify(pinned);
         expect(unnamed).toMatchObject({ code: 1, shown: { decision: 'deny' } });
         expect(unnamed.shown.reason.message).toContain(`no name: add -a ${NAME}=IMAGE`);

@@ -88,7 +88,7 @@ access:
         const held = image(`held for ${cosign}\n`);
         await pushImage(gate.url, `team/${cosign}`, held, '1', { authorization });
         const before = await fetchStatus(`${gate.url}/v2/team/${cosign}/manifests/1`);
-        expect(before).toBe(404);
+        expect(before).toBe(403);
         const login = ['--registry-username', 'ci', '--registry-password', 'ci password'];
         const signed = await cosignSign(
           cosign,

@@ -14,6 +14,8 @@ export interface CallOptions {
 /** An answer, read whole. */
 export interface Called {
   readonly status: number;
+  /** The reason phrase of HTTP/1.1. */
+  readonly reason: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly text: string;
@@ -47,8 +49,8 @@ export function call(
         answer.on('end', () => {
           const bytes = Buffer.concat(parts);
           const text = bytes.toString();
-          const { statusCode: status = 0, headers: received } = answer;
-          resolve({ status, headers: received, body: bytes, text, code: codeOf(text) });
+          const { statusCode: status = 0, statusMessage: reason = '', headers: received } = answer;
+          resolve({ status, reason, headers: received, body: bytes, text, code: codeOf(text) });
         });
       },
     );

@@ -9,6 +9,16 @@ const AFTER_WRITE = 600_000;
 /** How long a HEAD of a blob does: who pulls asks for no blob before its manifest, and then with GET. */
 const AFTER_PROBE = 60_000;
 
+/** How long it still does after a tag was pushed, for pushes of other tags that go on beside it. */
+const AFTER_TAG = 10_000;
+
+/** What was seen of one caller in one repository. */
+interface Signs {
+  /** When the last sign came, among all. */
+  readonly last: number;
+  readonly until: number;
+}
+
 /**
  * Who pushes to a repository. With identities their right says it; without them nobody's right is
  * known to the gate, so that what a caller evidently does here counts for a while: bounded, in memory,
@@ -18,7 +28,10 @@ const AFTER_PROBE = 60_000;
 export class Pushers {
   readonly #access: Access;
   readonly #now: Clock;
-  readonly #until = new LRUCache<string, number>({ max: 20_000 });
+  readonly #signs = new LRUCache<string, Signs>({ max: 20_000 });
+  /** By caller, repository and tag, when it was pushed, among all signs. */
+  readonly #given = new LRUCache<string, number>({ max: 20_000 });
+  #count = 0;
 
   constructor(access: Access, now: Clock) {
     this.#access = access;
@@ -35,17 +48,38 @@ export class Pushers {
     this.#note(caller, repository, AFTER_PROBE);
   }
 
-  /** True for a caller with the right to push, or, where the gate knows no rights, one that evidently does. */
-  includes(caller: Caller, repository: Repository): boolean {
+  /**
+   * The caller's push of a tag is over, whichever way: who asks for that tag next pulls it, and must be
+   * told why not. A push begins with its blobs, so that the next one tells of itself again.
+   */
+  finished(caller: Caller, repository: Repository, tag: string): void {
+    if (!this.#access.open) return;
+    const key = keyOf(caller, repository);
+    const signs = this.#signs.get(key);
+    if (signs === undefined) return;
+    this.#given.set(`${key}\n${tag}`, ++this.#count);
+    const until = Math.min(signs.until, this.#now().getTime() + AFTER_TAG);
+    this.#signs.set(key, { ...signs, until });
+  }
+
+  /**
+   * True for a caller with the right to push, or, where the gate knows no rights, one that evidently does:
+   * the tag (`null` for a digest), or another one of the repository.
+   */
+  includes(caller: Caller, repository: Repository, tag: string | null): boolean {
     if (!this.#access.open) return this.#access.may(caller, 'push', repository);
-    return (this.#until.get(keyOf(caller, repository)) ?? 0) > this.#now().getTime();
+    const key = keyOf(caller, repository);
+    const signs = this.#signs.get(key);
+    if (signs === undefined || signs.until <= this.#now().getTime()) return false;
+    const given = tag === null ? undefined : this.#given.get(`${key}\n${tag}`);
+    return given === undefined || signs.last > given;
   }
 
   #note(caller: Caller, repository: Repository, ms: number): void {
     if (!this.#access.open) return;
     const key = keyOf(caller, repository);
-    const until = this.#now().getTime() + ms;
-    if ((this.#until.get(key) ?? 0) < until) this.#until.set(key, until);
+    const until = Math.max(this.#signs.get(key)?.until ?? 0, this.#now().getTime() + ms);
+    this.#signs.set(key, { last: ++this.#count, until });
   }
 }
 

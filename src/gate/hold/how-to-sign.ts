@@ -23,6 +23,17 @@ export async function heldForPull(gate: Gate, waiting: Waiting): Promise<string>
   return `${name} (${shortDigest(digest)}) is held until it is signed as its policy asks: ${asks ? DOCKER_SIGNS : `countersign sign ${name}`}`;
 }
 
+/** Tells who pulls a tag that nobody signed in time what mends it. */
+export function expiredForPull({
+  repository,
+  tag,
+  digest,
+  expiresAt,
+}: Pick<Hold, 'repository' | 'tag' | 'digest' | 'expiresAt'>): string {
+  const end = new Date(expiresAt).toISOString().slice(0, 16);
+  return `${repository}:${tag} (${shortDigest(digest)}) was held, and was not signed before ${end}Z: push it again, and sign it`;
+}
+
 /** Tells who pushed what waits now what gives it its tag. Never throws. */
 export async function heldForPush(gate: Gate, waiting: Waiting): Promise<string> {
   const { repository, tag, digest } = waiting.hold;

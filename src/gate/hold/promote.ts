@@ -93,9 +93,30 @@ async function giveHeld(gate: Gate, registry: GateRegistry, hold: Hold): Promise
     }
     gate.tags.forget(hold.repository, tag);
     await moveHold(store, hold, 'promoting', 'promoted', promoted(hold));
+    const before = await store.holds({ repository: hold.repository, tag, states: ['waiting'] });
+    for (const older of before) if (older.id < hold.id) await supersede(gate, older);
   } catch (error) {
     const fields = { hold: hold.id, error: messageOf(error) };
     log.warn(fields, 'promotion not finished; will try again');
+  }
+}
+
+/** As {@link promoteIfTrusted}, for what nobody asked about; drops it where a later push of the tag was given. */
+export async function lookAfter(gate: Gate, registry: GateRegistry, hold: Hold): Promise<void> {
+  const { store } = gate.ports;
+  if (!(await laterWasGiven(store, hold))) return promoteIfTrusted(gate, registry, hold, SERVICE);
+  await gate.tagLocks.run(`${hold.repository}\n${hold.tag}`, () => supersede(gate, hold));
+}
+
+/**
+ * Drops a hold whose tag a later push was given: it can never have it, and must not be what a bare tag
+ * may mean to who signs. To be called under the tag's lock. Throws nothing: the sweep comes again.
+ */
+async function supersede({ ports: { store, log } }: Gate, hold: Hold): Promise<void> {
+  try {
+    await moveHold(store, hold, 'waiting', 'superseded', holdSuperseded(hold, LATER_GIVEN));
+  } catch (error) {
+    log.warn({ hold: hold.id, error: messageOf(error) }, 'hold not superseded');
   }
 }
 

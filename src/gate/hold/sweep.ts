@@ -1,10 +1,9 @@
 import { messageOf } from '../../lib/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Hold } from '../../store/store.ts';
-import { SERVICE } from '../access/caller.ts';
 import type { Gate } from '../gate.ts';
 import type { GateRegistry } from '../ports.ts';
-import { expire, promoteIfTrusted, replay } from './promote.ts';
+import { expire, lookAfter, replay } from './promote.ts';
 
 /** Between two looks at what waits, ms; and between two looks for signatures that came round the gate. */
 const SWEEP_EVERY = 5_000;
@@ -66,7 +65,7 @@ export class Sweeper {
         judged++;
         last = hold.id;
         const registry = this.#registryOf(hold.repository);
-        if (registry !== null) await promoteIfTrusted(this.#gate, registry, hold, SERVICE);
+        if (registry !== null) await lookAfter(this.#gate, registry, hold);
       }
     }
     if (rejudge) this.#rejudgedTo = judged < REJUDGE_AT_ONCE ? 0 : last;

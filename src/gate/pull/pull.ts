@@ -6,7 +6,7 @@ import type { Decision } from '../../policy/decision.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Gate } from '../gate.ts';
 import type { PullOutcome, Refused } from '../outcome.ts';
-import { refusedBy, refusedByFailure, warningOf } from '../outcome.ts';
+import { refused, refusedBy, refusedByFailure, warningOf } from '../outcome.ts';
 import type { GateRegistry } from '../ports.ts';
 import type { Relayed } from '../upstream/upstream.ts';
 import { pullArtifact } from './artifact.ts';
@@ -45,6 +45,9 @@ export async function pull(gate: Gate, request: PullRequest): Promise<PullOutcom
       ({ digest, tag }) =>
         judgeRead(gate, { registry, repository, digest, tag, action: 'pull', caller }),
     );
+    // There is an image, and it is not signed yet: containerd shows the reason of a 403 alone.
+    if (found.kind === 'refused' && found.held === true)
+      return hide(gate, request, refused('NOT_TRUSTED', found.message));
     if (found.kind !== 'judged') return found;
     const { digest, decision } = found;
     if (decision.decision === 'deny' && (await lacking(gate, request, decision))) {
@@ -94,7 +97,9 @@ async function lacking(gate: Gate, request: PullRequest, decision: Decision): Pr
 }
 
 /** HEAD of what is not trusted is 404 to those who push: containerd gives up a push on a 403. */
-function hide(gate: Gate, { method, caller, repository }: PullRequest, refusal: Refused): Refused {
+function hide(gate: Gate, request: PullRequest, refusal: Refused): Refused {
+  const { method, caller, repository, reference } = request;
   if (method !== 'HEAD' || refusal.code === 'CANNOT_VERIFY') return refusal;
-  return gate.pushers.includes(caller, repository) ? { ...refusal, status: 404 } : refusal;
+  const tag = 'tag' in reference ? reference.tag : null;
+  return gate.pushers.includes(caller, repository, tag) ? { ...refusal, status: 404 } : refusal;
 }

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { shortDigest } from '../../oci/digest.ts';
 import type { Decision } from '../../policy/decision.ts';
 import type { Gate } from '../gate.ts';
-import { heldForPull } from '../hold/how-to-sign.ts';
+import { expiredForPull, heldForPull } from '../hold/how-to-sign.ts';
 import type { Refused } from '../outcome.ts';
 import { refused } from '../outcome.ts';
 import type { Relayed } from '../upstream/upstream.ts';
@@ -91,13 +91,20 @@ export function graceOf(gate: Gate, { registry, repository }: Asked): number {
   return gate.evaluator.govern(registry, repository)?.policy.authGrace ?? 0;
 }
 
-/** Tells a caller whose tag is not there yet that a push of it waits for a signature. */
-async function held(gate: Gate, asked: Asked, tag: string): Promise<Refused | null> {
-  const { repository } = asked;
-  const [hold] = await gate.ports.store.holds({ repository, tag, states: ['waiting'] });
-  if (hold === undefined) return null;
-  const waiting = { registry: asked.registry, hold };
-  return refused('MANIFEST_UNKNOWN', await heldForPull(gate, waiting));
+/** Tells a caller whose tag is not there that a push of it waits for a signature, or waited in vain. */
+async function held(
+  gate: Gate,
+  { registry, repository }: Asked,
+  tag: string,
+): Promise<Refused | null> {
+  const { store } = gate.ports;
+  const hold = (await store.holds({ repository, tag, states: ['waiting'] })).at(-1);
+  if (hold !== undefined && hold.expiresAt > gate.ports.now().getTime()) {
+    const message = await heldForPull(gate, { registry, hold });
+    return refused('MANIFEST_UNKNOWN', message, { held: true });
+  }
+  const over = hold ?? (await store.holds({ repository, tag, states: ['expired'] })).at(-1);
+  return over === undefined ? null : refused('MANIFEST_UNKNOWN', expiredForPull(over));
 }
 
 /** The refusal for what the registry does not have. */

@@ -2,7 +2,9 @@ import type { TagsOutcome } from '../../gate/push/tags.ts';
 import { pushTags } from '../../gate/push/tags.ts';
 import type { PushRequest } from '../../gate/push/give.ts';
 import { push } from '../../gate/push/push.ts';
+import type { Refused } from '../../gate/outcome.ts';
 import { refused } from '../../gate/outcome.ts';
+import type { Relayed } from '../../gate/upstream/upstream.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import { quote } from '../../lib/quote.ts';
 import type { Result } from '../../lib/result.ts';
@@ -44,8 +46,11 @@ export async function putManifest(
   const { registry, caller } = r;
   const request = { registry, repository, reference, contentType, bytes, caller };
   const outcome = await pushed(ports, request, tags.value);
+  if (outcome.kind === 'created') ports.gate.pushers.wrote(caller, repository);
+  const final = outcome.kind === 'created' || isFinal(outcome);
+  for (const tag of 'tag' in reference ? [reference.tag] : tags.value)
+    if (final) ports.gate.pushers.finished(caller, repository, tag);
   if (outcome.kind !== 'created') return end(r, outcome);
-  ports.gate.pushers.wrote(caller, repository);
   if (outcome.held) r.facts.code = 'HELD';
   const { digest, subject, given, warnings } = outcome;
   const path = r.route.kind === 'manifest' ? r.route.path : '';
@@ -60,6 +65,10 @@ export async function putManifest(
   });
   r.response.end();
 }
+
+/** True for a refusal after which a client gives the push up, and tries nothing again by itself. */
+const isFinal = (outcome: Refused | Relayed): boolean =>
+  outcome.kind === 'refused' && outcome.retryAfter === undefined;
 
 async function pushed(
   ports: HttpPorts,

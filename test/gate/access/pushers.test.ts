@@ -61,6 +61,32 @@ describe('HEAD of what is not trusted', () => {
     expect(await head('1')).toBe(403);
   });
 
+  it.each([
+    ['hold', 201],
+    ['reject', 403],
+    ['allow', 201],
+  ])('says under push: %s why a tag is refused as soon as it was pushed', async (push, status) => {
+    const { gate, made, head } = await stocked({ policy: `push: ${push}` });
+    const fresh = contentImage(`${push}\n`);
+    const give = async (tag: string): Promise<number> => {
+      for (const blob of fresh.blobs.values()) await pushBlob(gate.url, 'team/app', blob);
+      expect(await head(tag)).toBe(404);
+      const body = { body: fresh.manifest, headers: { 'content-type': fresh.mediaType } };
+      return (await gate.call('PUT', `${MANIFEST}/${tag}`, body)).status;
+    };
+    expect(await give('new')).toBe(status);
+    const told = await gate.call('HEAD', `${MANIFEST}/new`);
+    if (push === 'reject') expect(told.status).toBe(404);
+    else
+      expect([told.status, told.reason]).toEqual([403, expect.stringMatching(/held|not signed/)]);
+    // Others of the repository may be on their way at the same time.
+    expect(await head(made.digest)).toBe(404);
+    expect(await give('new')).toBe(status);
+    expect(await give('newer')).toBe(status);
+    gate.later(11_000);
+    expect(await head('1')).toBe(403);
+  });
+
   it('is 403 after uploads that the registry refused', async () => {
     const { gate, head } = await stocked();
     gate.fault((request, response) => {
@@ -116,9 +142,9 @@ describe('who pushes', () => {
   it('is told by credential, address and repository together', () => {
     const pushers = new Pushers(open, () => new Date(0));
     pushers.wrote(caller, repository);
-    expect(pushers.includes(caller, repository)).toBe(true);
-    expect(pushers.includes({ ...caller, address: '192.0.2.2' }, repository)).toBe(false);
-    expect(pushers.includes({ ...caller, credentialKey: 'other' }, repository)).toBe(false);
+    expect(pushers.includes(caller, repository, null)).toBe(true);
+    expect(pushers.includes({ ...caller, address: '192.0.2.2' }, repository, null)).toBe(false);
+    expect(pushers.includes({ ...caller, credentialKey: 'other' }, repository, null)).toBe(false);
   });
 
   it('is not forgotten sooner because of a later sign that counts for less', () => {
@@ -127,7 +153,7 @@ describe('who pushes', () => {
     pushers.wrote(caller, repository);
     pushers.probed(caller, repository);
     now = 120_000;
-    expect(pushers.includes(caller, repository)).toBe(true);
+    expect(pushers.includes(caller, repository, null)).toBe(true);
   });
 
   it('is bounded: of a flood of names only the last are kept', () => {
@@ -136,6 +162,6 @@ describe('who pushes', () => {
     for (let n = 0; n < 20_000; n++) {
       pushers.probed(caller, unwrap(repositoryOf('r.example.com', `flood/${n}`)));
     }
-    expect(pushers.includes(caller, repository)).toBe(false);
+    expect(pushers.includes(caller, repository, null)).toBe(false);
   });
 });

@@ -48,10 +48,12 @@ describe('a held push', () => {
     const [a, b, c] = [contentImage('a\n'), contentImage('b\n'), contentImage('c\n')];
     for (const one of [a, b, c]) await pushImage(gate.url, 'team/app', one, '1');
     expect(await waiting(gate)).toEqual([a.digest, b.digest, c.digest]);
-    expect(await tag(gate)).toBe(404);
+    expect(await tag(gate)).toBe(403);
     await gate.sign('team/app', b.digest);
-    expect([await tag(gate), await waiting(gate)]).toEqual([b.digest, [a.digest, c.digest]]);
-    // Older than what was promoted: signed, readable, but the tag does not go back.
+    // What is older can never have the tag: it waits no more, so that a bare tag does not mean it.
+    expect([await tag(gate), await waiting(gate)]).toEqual([b.digest, [c.digest]]);
+    expect(await events(gate)).toContain('hold-superseded');
+    // Signed and readable, but the tag does not go back.
     await gate.sign('team/app', a.digest);
     expect([await tag(gate), await waiting(gate)]).toEqual([b.digest, [c.digest]]);
     expect((await gate.call('GET', `/v2/team/app/manifests/${a.digest}`)).status).toBe(200);
@@ -81,8 +83,13 @@ describe('a held push', () => {
     gate.later(HOUR);
     // Before any look at what waits has dropped it.
     await gate.sign('team/app', made.digest);
-    expect(await tag(gate)).toBe(404);
+    const told = async (): Promise<string> => {
+      const answer = await gate.call('GET', '/v2/team/app/manifests/1');
+      return `${answer.status} ${answer.text}`;
+    };
+    expect(await told()).toMatch(/^404 .*app:1 \(sha256:.*was held, .*not signed.*push it again/);
     await gate.restart();
+    expect(await told()).toMatch(/^404 .*was held, /);
     await until('the expiry', async () => (await events(gate)).includes('hold-expired'));
     expect(await waiting(gate)).toEqual([]);
     // Pushed again now that it is signed, it needs no hold.
@@ -149,7 +156,7 @@ describe('a held push', () => {
     await gate.stop();
     await gate.signBehind('team/app', made.digest);
     await gate.restart();
-    await until('the promotion', async () => (await tag(gate)) !== 404);
+    await until('the promotion', async () => (await tag(gate)) === made.digest);
     expect(await tag(gate)).toBe(made.digest);
   });
 
@@ -169,7 +176,7 @@ describe('a held push', () => {
     expect(await read('boss', made.digest)).toBe(200);
     expect(await read('dev', made.digest)).toBe(403);
     expect(await read(null, made.digest)).toBe(401);
-    expect(await read('ci', '1')).toBe(404);
+    expect(await read('ci', '1')).toBe(403);
     // Pushed there, through the gate: elsewhere, or behind its back, is not enough.
     await pushImage(gate.registry, 'team/other', made, '1');
     expect(await read('ci', made.digest, 'team/other')).toBe(403);

@@ -212,7 +212,7 @@ describe('tags by the signed map', () => {
     await put(gate, 'owners/app', NEXT, 'new');
     await thief.publish(all('new', NEXT.digest));
     const held = await pull(gate, 'owners/app', 'new');
-    expect(held.status).toBe(404);
+    expect(held.status).toBe(403);
     expect(held.text).toMatch(/is held: .*administrator.*countersign root reset \S+\/owners\/app/);
     expect(held.text).not.toContain('--local');
   });
@@ -263,7 +263,7 @@ describe('tags by the signed map', () => {
       expect(await inRegistry(gate, 'owners/app', '1')).toBeNull();
       const told = await pull(gate, 'owners/app', '1');
       expect([told.status, told.text]).toEqual([
-        404,
+        403,
         expect.stringMatching(/is held until it is signed.*docker trust sign --local/),
       ]);
       await map.publish(all('1', GOOD.digest));

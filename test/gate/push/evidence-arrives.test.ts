@@ -33,10 +33,10 @@ describe('a signature that arrives as a referrer', () => {
     const gate = await attacked({ policy: 'push: hold' });
     const made = contentImage('held\n');
     await pushImage(gate.url, 'team/app', made, '1');
-    expect(await statusOf(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(403);
     const junk = await bundleOf(gate, made.digest, testSigner());
     expect((await pushReferrer(gate, 'team/app', junk)).status).toBe(201);
-    expect(await statusOf(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(403);
     const good = await bundleOf(gate, made.digest);
     expect((await pushReferrer(gate, 'team/app', good)).status).toBe(201);
     gate.asked();
@@ -51,7 +51,7 @@ describe('a signature that arrives as a referrer', () => {
     await pushImage(gate.url, 'team/app', made, '1');
     const good = await bundleOf(gate, made.digest);
     await pushReferrer(gate, 'team/app', good);
-    expect(await statusOf(gate, '1')).toBe(404);
+    expect(await statusOf(gate, '1')).toBe(403);
     // As cosign 3 writes the entry: with the type of an empty config.
     const entry = { ...entryOf(good), artifactType: MEDIA.ociEmpty };
     const put = await pushFallback(gate, 'team/app', made.digest, fallbackIndex([entry]));
