@@ -6,6 +6,7 @@ import { parseEnvelope } from '../tuf/envelope.ts';
 import type { Listing } from '../tuf/listing.ts';
 import { parseListing } from '../tuf/listing.ts';
 import { parentOf } from '../tuf/role-name.ts';
+import type { TrustedRepository } from '../tuf/repository.ts';
 import type { Root } from '../tuf/root.ts';
 import { readRoot } from '../tuf/root.ts';
 import type { TrustedTargets } from '../tuf/targets-tree.ts';
@@ -32,13 +33,16 @@ export const NO_HISTORY: SignedHistory = { entries: [], before: 0, left: 0 };
  * the snapshot is signed as that root demands, and each role as that root or its parent of that time does
  * (TUF 5.6, but for dates: all of it has passed). What does not fit is passed over: it was never shown to
  * anybody. An entry is dated by the first file that has it; by none where one of them has no date.
+ *
+ * A file without a date is not from the server's own record: whoever answers in its name today, with a
+ * key that was stolen and rotated away, could have made it. There only keys count that are listed still.
  */
 export function signedHistory(
   { verified, files }: CheckedRepository,
   now: Date,
   most: number = LIMITS.importEntries,
 ): SignedHistory {
-  const history = new History(files, now, most);
+  const history = new History(verified, files, { now, most });
   for (const role of verified.tree.roles.values()) history.note(role);
   const current = history.digests();
   let last: State = new Map();
@@ -57,11 +61,17 @@ class History {
   readonly #roots = new Map<string, Root>();
   readonly #files = new Map<string, SourceFile>();
   readonly #entries = new Map<string, ImportedEntry>();
+  readonly #newest: TrustedRepository;
   readonly #now: number;
   readonly #most: number;
   #left = 0;
 
-  constructor(files: readonly SourceFile[], now: Date, most: number) {
+  constructor(
+    newest: TrustedRepository,
+    files: readonly SourceFile[],
+    { now, most }: { readonly now: Date; readonly most: number },
+  ) {
+    this.#newest = newest;
     this.#now = now.getTime();
     this.#most = most;
     for (const file of files) {
@@ -133,7 +143,9 @@ class History {
     const file = this.#files.get(`${role.name} ${sha256Hex(role.envelope.bytes)}`);
     const created = file?.createdAt ?? null;
     const time = created === null ? null : Math.min(created, this.#now);
+    const listed = created === null ? listedIn(this.#newest, role.name) : null;
     for (const entry of entriesOf(role)) {
+      if (listed?.has(entry.keyId) === false) continue;
       const key = `${entry.role} ${entry.tag} ${entry.digest} ${entry.keyId}`;
       const known = this.#entries.get(key);
       if (known === undefined && this.#entries.size >= this.#most) this.#left += 1;
@@ -145,6 +157,15 @@ class History {
 function earlier(known: ImportedEntry | undefined, time: number | null): number | null {
   if (known === undefined) return time;
   return time === null || known.publishedAt === null ? null : Math.min(time, known.publishedAt);
+}
+
+/** The keys that may sign a role now. */
+function listedIn({ root, tree }: TrustedRepository, role: string): ReadonlySet<string> {
+  const signing =
+    role === 'targets'
+      ? root.roles.targets
+      : tree.roles.get(parentOf(role))?.delegations.find(({ name }) => name === role);
+  return new Set([...(signing?.keys.values() ?? [])].flatMap(({ key }) => key?.id ?? []));
 }
 
 /** What `verifyTargets` judges a role by: who may sign it, for which tags. */

@@ -163,6 +163,14 @@ describe('what was signed before an import', () => {
     expect(of(ahead, 'one')).toMatchObject([{ publishedAt: LATER.getTime() }]);
   });
 
+  it('counts by keys that are listed still alone where the source has no record: a stolen key that was rotated away makes no past (T-22)', () => {
+    const served = historyOf(files.map((file) => ({ ...file, createdAt: null })));
+    const keys = new Set(served.entries.map(({ keyId }) => keyId));
+    expect([...keys]).toEqual([second.signer.publicKey.id]);
+    expect(served.before).toBe(0);
+    for (const content of ['one', 'two', 'released']) expect(of(served, content)).toEqual([]);
+  });
+
   it('counts only where a snapshot of the server lists it under the root of its time', async () => {
     const mallory = await makeHand();
     const forge = (role: string, version: number, signer: Hand): Promise<Buffer> =>
