@@ -28,6 +28,8 @@ export async function beginFor(
   if (!parseSignerName(user).ok) {
     throw new TrustFailure(
       `could not add signer to repo: ${user === '' ? 'targets' : user}: tuf: invalid role ${role}. invalid delegation role name`,
+      1,
+      firstSigner(image, user),
     );
   }
   const key = tufKeyOf((await keyOf(session, trust, user)).publicKey);
@@ -38,6 +40,19 @@ export async function beginFor(
   }
   session.talk.out(`Created signer: ${user}\n`);
   session.talk.out(`Finished initializing signed repository for ${name}\n`);
+}
+
+/**
+ * What a person does who signs first and is not logged in under a signer's name. Docker says nothing of
+ * it: the first signer of a repository is its login's user, or who was added before.
+ */
+function firstSigner({ host, repository }: Reference, user: string): string {
+  const login =
+    user === ''
+      ? `log in, which names the repository's first signer (docker login ${host})`
+      : `the login's user is no signer's name`;
+  const add = `docker trust key generate NAME && docker trust signer add --key NAME.pub NAME ${repository}`;
+  return `countersign: ${login}; or name one: ${add}; then sign again`;
 }
 
 async function keyOf(session: Session, trust: TrustSession, user: string): Promise<PrivateKey> {

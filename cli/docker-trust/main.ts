@@ -36,7 +36,9 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     return 0;
   } catch (error) {
     talk.err(`${messageOf(error)}\n`);
-    return error instanceof TrustFailure ? error.status : 1;
+    if (!(error instanceof TrustFailure)) return 1;
+    if (error.next !== null) talk.err(`${error.next}\n`);
+    return error.status;
   } finally {
     talk.close();
   }

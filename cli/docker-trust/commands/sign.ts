@@ -1,3 +1,4 @@
+import { codeOf, messageOf } from '../../../src/lib/errors.ts';
 import { dockerCredentials } from '../../../src/oci/credentials.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { hexOf } from '../../../src/oci/digest.ts';
@@ -35,7 +36,7 @@ export const sign: TrustCommand = {
     await withTrust(session, image, async (trust) => {
       let loaded = await readTrust(trust, image);
       if (loaded === null) {
-        await withEngine(session, (engine) => expectEngineImage(engine, name));
+        await withEngine(session, (engine) => expectImage(engine, name));
         await beginFor(session, trust, image, name);
         loaded = await readTrust(trust, image);
       }
@@ -78,7 +79,7 @@ async function pushAndSign(
 ): Promise<void> {
   const { talk, dockerConfig } = session;
   const pushed = await withEngine(session, async (engine) => {
-    await expectEngineImage(engine, name);
+    await expectImage(engine, name);
     talk.err(
       `Signing and pushing trust data for local image ${name}, may overwrite remote trust data\n`,
     );
@@ -101,6 +102,17 @@ async function signAs(
     await signTagWithHeldKeys(trust, { gun, tag, digest, length }, willBe);
   } catch (error) {
     throw new TrustFailure(`failed to sign ${gun}:${tag}: ${signingMessage(image, error)}`);
+  }
+}
+
+/** Throws docker's words for an image that the engine does not have: another client may have pushed it. */
+async function expectImage(engine: Engine, name: string): Promise<void> {
+  try {
+    await expectEngineImage(engine, name);
+  } catch (error) {
+    if (codeOf(error) !== 'MANIFEST_UNKNOWN') throw error;
+    const next = `countersign: docker signs what this engine has; what another client pushed is signed by countersign sign ${name}`;
+    throw new TrustFailure(messageOf(error), 1, next);
   }
 }
 
