@@ -16,8 +16,6 @@ export interface GateClient {
    * identity with the right to push may; containerd asks for a tag before it pushes it.
    */
   readonly identified?: boolean;
-  /** True where it says "not found" of every 404, whatever the registry says. */
-  readonly hides404?: boolean;
   start(scope: Scope): Promise<ClientSession>;
 }
 

@@ -26,8 +26,7 @@ export const notSigned = (policy: string): RegExp =>
   failing(`not signed: policy ${policy} needs release-bot`);
 
 /** What a person sees who pulls a held tag that nothing was given before. */
-export const heldBack = (client: GateClient): RegExp =>
-  failing(client.hides404 === true ? 'not found' : 'is held until it is signed');
+export const HELD_BACK: RegExp = failing('is held until it is signed');
 
 /** The digest in a `done DIGEST` line, `none` where it has none. */
 export const digestIn = (text: string): string => /sha256:[0-9a-f]{64}/.exec(text)?.[0] ?? 'none';

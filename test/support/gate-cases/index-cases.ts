@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { withAttestations } from '../attested.ts';
 import type { GateStage } from '../gate-stage.ts';
-import { digestIn, ABSENT, heldBack, image, notSigned, said } from '../gate-stage.ts';
+import { digestIn, ABSENT, HELD_BACK, image, notSigned, said } from '../gate-stage.ts';
 import type { TestImage } from '../image.ts';
 import { buildImage, buildIndex } from '../image.ts';
 import { tarLayer } from '../tar.ts';
@@ -61,7 +61,7 @@ export function indexCases(stage: GateStage): void {
     const index = buildIndex([one, child('held arm64\n')]);
     const pushed = await stage.pushIndex('hold/multi:1', index);
     expect(pushed).toMatch(/^done sha256:/);
-    expect(await pull('hold/multi:1')).toMatch(heldBack(stage.client));
+    expect(await pull('hold/multi:1')).toMatch(HELD_BACK);
     expect(await pull(`hold/multi@${one.digest}`)).toMatch(notSigned('hold'));
     await stage.guarded().sign(`hold/multi@${digestIn(pushed)}`);
     expect(await pull('hold/multi:1')).toMatch(/^done/);

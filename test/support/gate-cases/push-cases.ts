@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { shownAs } from '../client-matrix.ts';
 import { copyByDigest } from '../copy-by-digest.ts';
 import type { GateStage } from '../gate-stage.ts';
-import { digestIn, ABSENT, heldBack, notSigned } from '../gate-stage.ts';
+import { digestIn, ABSENT, HELD_BACK, notSigned } from '../gate-stage.ts';
 
 /** What a client may push, and what becomes of it. */
 export function pushCases(stage: GateStage): void {
@@ -49,7 +49,7 @@ export function pushCases(stage: GateStage): void {
     const pushed = await push('hold/app:1', 'held\n');
     expect(pushed).toMatch(/^done sha256:/);
     const byDigest = `hold/app@${digestIn(pushed)}`;
-    expect(await pull('hold/app:1')).toMatch(heldBack(stage.client));
+    expect(await pull('hold/app:1')).toMatch(HELD_BACK);
     expect(await pull(byDigest)).toMatch(notSigned('hold'));
     await sign(byDigest);
     expect(await pull('hold/app:1')).toBe(pushed);

@@ -14,7 +14,6 @@ export function ctrClient(cli: 'ctr' | 'ctr-new'): GateClient {
     name: cli,
     needs: [cli, daemon],
     programs: [daemon],
-    hides404: true,
     // It asks for a tag before it pushes it. Of who is nobody, the gate cannot tell a push from a pull.
     identified: true,
     start: async (scope) => {

@@ -24,7 +24,6 @@ function client(cli: ClientName, engines: readonly ClientName[], store: ImageSto
     name: cli,
     needs: [cli, ...engines, 'busybox'],
     programs: [cli, ...engines.filter((name) => name.startsWith('dockerd'))],
-    hides404: store === 'containerd',
     // As containerd, it asks for a tag before it pushes it.
     identified: store === 'containerd',
     start: async (scope) => {

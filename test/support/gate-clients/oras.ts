@@ -14,7 +14,6 @@ export const orasClient: GateClient = {
   needs: ['oras'],
   programs: ['oras'],
   identified: true,
-  hides404: true,
   start: (scope) => {
     const folder = join(scope.folder(), 'oras');
     mkdirSync(folder, { recursive: true });
