@@ -20,7 +20,7 @@ function explain(error: unknown, url: URL): string {
   }
   switch (code) {
     case 'ECONNREFUSED':
-      return 'refused the connection: is the registry running there?';
+      return 'refused the connection: is the service running there?';
     case 'ENOTFOUND':
       return url.hostname.endsWith('.docker.io')
         ? 'is not a host that the resolver knows; images without a host are those of Docker Hub, others are written HOST/NAME:TAG'

@@ -87,10 +87,11 @@ function openServer(
   { repositories, host, env }: Parameters<typeof openSource>[1],
 ): Promise<NotarySource> {
   const config = dockerConfigFolder(env);
+  const where = '--from; without TLS anybody on the way could be that server, on loopback too';
   const open = (registryHost: string): ReturnType<typeof openTrustServer> =>
     openTrustServer({
       registryHost,
-      address: unwrap(trustServerAddress(registryHost, from)),
+      address: unwrap(trustServerAddress(registryHost, from, where)),
       credentials: dockerCredentials(config),
       tls: trustServerTls(registryHost, flags, config),
       allowedRealms: (flags.authHost ?? []).map((one) => unwrap(parseHost(one))),

@@ -15,11 +15,12 @@ const HUB = new URL('https://notary.docker.io');
 /**
  * Chooses the trust server as docker does: `DOCKER_CONTENT_TRUST_SERVER` for every registry, else
  * Docker Hub's, else the registry's own origin. Refuses what is no https URL with CONFIG_INVALID: a
- * root is believed on first use because of TLS, and of nothing else.
+ * root is believed on first use because of TLS, and of nothing else. `where` is where a person wrote it.
  */
 export function trustServerAddress(
   registryHost: string,
   variable: string | undefined,
+  where = 'DOCKER_CONTENT_TRUST_SERVER',
 ): Result<TrustServerAddress> {
   if (variable !== undefined && variable !== '') {
     const url = URL.canParse(variable) ? new URL(variable) : null;
@@ -27,7 +28,7 @@ export function trustServerAddress(
     if (url?.protocol !== 'https:' || !plain) {
       return refuse(
         'CONFIG_INVALID',
-        `valid https URL required for trust server, got ${shown(variable, url)} (DOCKER_CONTENT_TRUST_SERVER)`,
+        `valid https URL required for trust server, got ${shown(variable, url)} (${where})`,
       );
     }
     return ok({ url, named: true });

@@ -118,9 +118,16 @@ describe('countersign import notary', () => {
     ],
     [
       'a server without TLS',
-      ['--from', 'http://notary.example.com', GUN],
+      ['--from', 'http://127.0.0.1:4443', GUN],
       2,
-      'valid https URL required',
+      'valid https URL required for trust server, got "http://127.0.0.1:4443" (--from; without TLS',
+    ],
+    ['a server without scheme', ['--from', 'notary.example.com:4443', GUN], 2, '(--from; without'],
+    [
+      'a server that is down',
+      ['--from', 'https://127.0.0.1:1', GUN],
+      3,
+      'refused the connection: is the service running there?',
     ],
     ['a passphrase without alias', ['--dump', 'x', '--passphrase-file', 'secret'], 2, 'ALIAS=FILE'],
     [
