@@ -85,12 +85,15 @@ describeWithClients('docker trust with an engine that keeps images in containerd
       expect((await reader.docker('pull', `${gun}:2`)).output).toContain('Tagging');
     }, 120_000);
 
-    it("cannot be signed by docker's own push, whatever the server: the engine tells it nothing", async () => {
+    it("is not signed by docker's own commands, whatever the server: the engine tells it nothing", async () => {
       const old = stage.home('old', 'docker-28');
       logIn(old, stage.registry.host, 'dave', 'secret');
       const push = await old.docker('push', stage.at(`old/${kind}:1`));
       expect(push.code).toBe(1);
       expect(push.output).toContain('no hashes specified for target');
+      const sign = await old.docker('trust', 'sign', '--local', stage.at(`old/${kind}:1`));
+      expect(sign.code).toBe(1);
+      expect(sign.output).toContain('no hashes specified for target');
     }, 60_000);
   });
 });

@@ -70,6 +70,17 @@ describe('countersign policy', () => {
       expect(stderr).toMatch(/policies\/policy\.yaml:6: policy production/);
     });
 
+    it('says that a policy folder inside another one is not read', async () => {
+      const inner = join(site.policies, 'docker-content-trust');
+      mkdirSync(inner);
+      writeFileSync(join(inner, 'policy.yaml'), POLICY);
+      const { code, stderr } = await site.cli(['policy', 'check']);
+      expect(code).toBe(0);
+      expect(stderr).toContain(
+        'warning: the YAML files in docker-content-trust/ below policies are not read',
+      );
+    });
+
     it('exits 2 for a set that does not load, with every problem on its line', async () => {
       site.policy(
         POLICY.replace('push: allow', 'pusch: allow').replace(
