@@ -15,7 +15,8 @@ import { currentFile } from './repository-state.ts';
 
 /** Roots that are followed from the pinned one to the newest. */
 const ROOTS = 256;
-const ASK = 'an administrator who expects that accepts it by a recorded reset';
+// First what is wrong and what mends it: a refusal of the gate has room for no more.
+const RESET = 'countersign root reset by an administrator accepts it';
 
 /**
  * Verifies what a repository says now: from the pinned root to the newest one, then from the timestamp
@@ -29,7 +30,7 @@ export async function verifyPinned(
   pin: TrustPin | null,
   now: Date,
 ): Promise<Result<TrustedRepository>> {
-  if (pin === null) return refuse('ROOT_NOT_PINNED', `no root is pinned; ${ASK}`);
+  if (pin === null) return refuse('ROOT_NOT_PINNED', `no root is pinned; ${RESET}`);
   const root = await followPin(store, repository, state, pin, now);
   if (!root.ok) return root;
   const files = new Map<string, Uint8Array>();
@@ -42,7 +43,7 @@ export async function verifyPinned(
   if (verified.ok || verified.refusal.code !== 'TRUST_DATA_ROLLBACK') return verified;
   return refuse(
     'TRUST_DATA_ROLLBACK',
-    `older than what was published before (${verified.refusal.message}); ${ASK}`,
+    `older than what was seen; ${RESET} (${verified.refusal.message})`,
   );
 }
 
@@ -60,10 +61,7 @@ async function followPin(
   const context = { gun: repository, now };
   if (Buffer.from(pin.root).equals(newest.bytes)) return followRoots(pinned, [], context);
   const other = (why: string): Result<never> =>
-    refuse(
-      'ROOT_NOT_PINNED',
-      `not the pinned root, and not one that follows from it (${why}); ${ASK}`,
-    );
+    refuse('ROOT_NOT_PINNED', `not the pinned root; ${RESET} (does not follow from it: ${why})`);
   const steps = newest.version - pinned.version;
   if (steps < 1 || steps > ROOTS) return other(`version ${newest.version} after ${pinned.version}`);
   const later: Uint8Array[] = [];

@@ -76,7 +76,7 @@ export interface Missing {
 function endings(
   verb: string,
   { tallies, circumstances }: Missing,
-  found: (rule: CountedRule, shown: number, hints: boolean) => string,
+  found: (rule: CountedRule, shown: number, hints: boolean) => readonly string[],
 ): readonly string[] {
   const unmet = tallies.filter((tally) => !tally.met);
   const rules = unmet.filter((tally) => tally.rule.map !== true);
@@ -92,10 +92,10 @@ function endings(
     STEPS.filter(([, shown]) => !hints || shown > 0).map((step) => ({ step, hints })),
   );
   return steps
-    .map(({ step: [names, shown], hints }) => {
-      const evidence = shown === 0 ? '' : found(first.rule, shown, hints);
-      const tail = evidence === '' ? '' : `; ${evidence}`;
-      return ` ${verb}: policy ${policy} needs ${needs(first.rule, names)}${rest}${tail}`;
+    .flatMap(({ step: [names, shown], hints }) => {
+      const evidence = shown === 0 ? [''] : found(first.rule, shown, hints);
+      const start = ` ${verb}: policy ${policy} needs ${needs(first.rule, names)}${rest}`;
+      return evidence.map((one) => (one === '' ? start : `${start}; ${one}`));
     })
     .concat(` ${verb}: policy ${policy} needs ${needs(first.rule, 1)}`);
 }
@@ -105,7 +105,19 @@ const HINTS: Partial<Record<Shortfall, string>> = {
   'no name': `: add -a ${REFERENCE_ANNOTATION}=IMAGE`,
 };
 
-function foundFor(missing: Missing, rule: CountedRule, shown: number, hints: boolean): string {
+/** How much of why trust data cannot be believed is told, step by step: as much as there is room for. */
+const REASON: Readonly<Record<'long' | 'short' | 'least', readonly number[]>> = {
+  long: [120, 100, 90, 80, 74, 68],
+  short: [62, 56, 50, 44],
+  least: [34],
+};
+
+function foundFor(
+  missing: Missing,
+  rule: CountedRule,
+  shown: number,
+  hints: boolean,
+): readonly string[] {
   const { findings, circumstances } = missing;
   // Those that do not count come first: what is wrong with them is what can be mended.
   const short = new Set<string>();
@@ -120,18 +132,21 @@ function foundFor(missing: Missing, rule: CountedRule, shown: number, hints: boo
     }
   }
   const entries = [...short, ...counted];
-  if (entries.length > 0) return `found ${list(entries, shown)}`;
+  if (entries.length > 0) return [`found ${list(entries, shown)}`];
   const failed = findings.filter((finding) => finding.status === 'invalid');
   // Trust data that cannot be believed are one thing with one reason, which says what to do.
   const data = failed.find((finding) => finding.format === 'dct');
-  if (data !== undefined) return `trust data: ${plain(data.reason, shown > 2 ? 100 : 34 * shown)}`;
+  if (data !== undefined) {
+    const rooms = shown > 2 ? REASON.long : shown === 2 ? REASON.short : REASON.least;
+    return rooms.map((room) => `trust data: ${plain(data.reason, room)}`);
+  }
   const invalid = failed.length;
-  return invalid === 0 ? 'found none' : `found ${invalid} that did not verify`;
+  return [invalid === 0 ? 'found none' : `found ${invalid} that did not verify`];
 }
 
 /** `... not signed: policy P needs 2 of a, b; found a (cosign)`. */
 export function notSigned(image: Image, missing: Missing): string {
-  const found = (rule: CountedRule, shown: number, hints: boolean): string =>
+  const found = (rule: CountedRule, shown: number, hints: boolean): readonly string[] =>
     foundFor(missing, rule, shown, hints);
   return about(image, endings('not signed', missing, found));
 }
@@ -139,8 +154,9 @@ export function notSigned(image: Image, missing: Missing): string {
 /** `... cannot be verified: policy P needs a; <why>; try again`. */
 export function cannotVerify(image: Image, missing: Missing): string {
   const reason = missing.findings.find((finding) => finding.status === 'inconclusive')?.reason;
-  const found = (_: CountedRule, shown: number): string =>
-    `${plain(reason ?? '', shown > 2 ? 60 : 30)}; try again`;
+  const found = (_: CountedRule, shown: number): readonly string[] => [
+    `${plain(reason ?? '', shown > 2 ? 60 : 30)}; try again`,
+  ];
   return about(image, endings('cannot be verified', missing, found));
 }
 

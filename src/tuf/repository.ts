@@ -94,7 +94,10 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
     });
     if (role.ok) {
       roles.set(name, role.value);
-      queue.push(...role.value.delegations.map((delegation) => delegation.name));
+      // Where no key is listed nobody can say anything, which whoever signs the parent decided: docker's
+      // `signer remove` leaves releases so. What still lies there in the last signer's words is nobody's.
+      const asked = role.value.delegations.filter(({ keys }) => keys.size > 0);
+      queue.push(...asked.map((delegation) => delegation.name));
     } else if (name === 'targets') {
       return role;
     } else {

@@ -61,5 +61,6 @@ async function needsReset(gate: Gate, repository: Repository): Promise<boolean> 
   return code === 'ROOT_NOT_PINNED' || code === 'TRUST_DATA_ROLLBACK';
 }
 
+// What mends it comes before why: clients show one line.
 const reset = (repository: Repository): string =>
-  `: its trust data are not those pinned here; nothing signed there counts before an administrator's countersign root reset ${repository}`;
+  `: nothing signed counts before an administrator's countersign root reset ${repository} (its trust data left the pinned root)`;

@@ -2,6 +2,7 @@ import { codeOf } from '../../lib/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { parseEnvelope } from '../../tuf/envelope.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
+import { isDelegation } from '../../tuf/role-name.ts';
 import { isVersion } from '../../tuf/signed-fields.ts';
 import type { LoadedTrust } from './load.ts';
 import type { TrustCache } from './trust-cache.ts';
@@ -17,7 +18,10 @@ export async function remember(
   pinned: Uint8Array | null,
 ): Promise<void> {
   if (await isBehind(cache, repository, { trusted, pinned, root: files.get('root') })) return;
-  const believed = [...files].filter(([role]) => !trusted.tree.unreadable.has(role));
+  // A delegation that lists no key is not unreadable, and its file is verified by nobody either.
+  const believed = [...files].filter(
+    ([role]) => !isDelegation(role) || trusted.tree.roles.has(role),
+  );
   const changed = new Map<string, Uint8Array>();
   for (const [role, bytes] of believed) {
     const before = await cache.read(repository, role);

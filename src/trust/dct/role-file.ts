@@ -8,9 +8,17 @@ import type { TrustedTargets } from '../../tuf/targets-tree.ts';
 import { mayName } from '../../tuf/targets-tree.ts';
 import type { SigningRole } from '../../tuf/threshold.ts';
 
-/** Why a role cannot be heard: Notary's words mostly name it. */
-export function aboutRole(role: string, { message }: Refusal): string {
-  return message.includes(role) ? message : `${role}: ${message}`;
+/**
+ * Why a role cannot be heard, behind what mends it: a refusal of the gate has room for the beginning.
+ * Where a role went back, signing it again helps nobody.
+ */
+export function aboutRole(role: string, { code, message }: Refusal): string {
+  // Notary's words mostly name the role.
+  if (code === 'TRUST_DATA_ROLLBACK')
+    return message.includes(role) ? message : `${role}: ${message}`;
+  const expired = code === 'TRUST_DATA_EXPIRED';
+  const mends = expired ? 'countersign sign --renew' : 'signing again, or countersign signer add';
+  return `${role} needs ${mends} (${message})`;
 }
 
 /** Who signed a role's file. */

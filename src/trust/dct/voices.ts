@@ -35,8 +35,9 @@ export interface Heard {
 
 /**
  * The roles in which an authority's word counts: docker's two for {@link REPOSITORY}; for a person only
- * a role of its own, `targets/<name>`, or `targets` where nobody was delegated to. `targets/releases` is
- * written anew as a whole by whoever signs, so that it says nothing of who meant an entry.
+ * a role of its own, `targets/<name>`, or `targets` where nobody was delegated to: not where a delegation
+ * without keys is what a removed signer left. `targets/releases` is written anew as a whole by whoever
+ * signs, so that it says nothing of who meant an entry.
  */
 export function rolesOf(authority: string, { tree }: TrustedRepository): readonly string[] {
   if (authority === REPOSITORY.name) return [RELEASES, 'targets'];

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CountersignError } from '../../../src/lib/errors.ts';
 import { LIMITS } from '../../../src/lib/limits.ts';
+import { unwrap } from '../../../src/lib/result.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { decide } from '../../../src/policy/decide.ts';
 import type { DecisionSubject } from '../../../src/policy/decision.ts';
@@ -176,7 +177,7 @@ describe('a named authority', () => {
     expect(await verdict(GOOD, { by: keys, subject: revoked(alice2) })).toMatch(/^deny REVOKED/);
     await begin({ 'targets/alice': { ...role, threshold: 2, signedBy: [alice2] } });
     expect(await verdict(GOOD, { by: keys })).toMatch(
-      /^deny NOT_TRUSTED trust data: valid signatures did not meet threshold for targets\/alice/,
+      /^deny NOT_TRUSTED trust data: targets\/alice needs signing again, or countersign signer add/,
     );
     await begin({ 'targets/alice': { ...role, threshold: 2 } });
     expect(await verdict(GOOD, { by: keys })).toBe('allow TRUSTED');
@@ -288,13 +289,32 @@ describe('@repository', () => {
     expect(await verdict(GOOD, { by: [OWNERS] })).toBe('allow TRUSTED');
   });
 
+  it('is what targets say where releases list no key: whose last signer docker removed is nobody', async () => {
+    const targets = { tags: { 1: GOOD }, hands: [bob] };
+    await begin({ targets, 'targets/releases': { tags: { 1: EVIL }, hands: [mallory] } });
+    expect(await verdict(EVIL, { by: [OWNERS] })).toBe('allow TRUSTED');
+    const left = { tags: { 1: EVIL }, hands: [], signedBy: [mallory] };
+    await map.publish({ roles: { targets, 'targets/releases': left } });
+    expect(await verdict(GOOD, { by: [OWNERS] })).toBe('allow TRUSTED');
+    expect(await verdict(EVIL, { by: [OWNERS] })).toMatch(/^deny/);
+    expect(tagInMap(unwrap(map.data().current), '1', [OWNERS], new Set())).toBe(GOOD);
+    // Nobody who is named speaks through the owner's role because of it.
+    expect(await verdict(GOOD, { by: [authorityOf('bob', bob)] })).toMatch(/^deny NOT_TRUSTED/);
+    // A key that did not sign what lies there is something else: what it would say is not known.
+    const unsigned = { tags: { 1: EVIL }, hands: [alice], signedBy: [mallory] };
+    await map.publish({ roles: { targets, 'targets/releases': unsigned } });
+    expect(await verdict(GOOD, { by: [OWNERS] })).toMatch(
+      /^deny NOT_TRUSTED trust data: targets\/releases needs signing again, or countersign signer/,
+    );
+  });
+
   it('says nothing where releases cannot be believed: targets may hold an older digest', async () => {
     await begin({
       targets: { tags: { 1: EVIL } },
       'targets/releases': { tags: { 1: GOOD }, hands: [bob], expires: new Date(0) },
     });
     expect(await verdict(EVIL, { by: [OWNERS] })).toMatch(
-      /^deny NOT_TRUSTED trust data: targets\/releases expired/,
+      /^deny NOT_TRUSTED trust data: targets\/releases needs countersign sign --renew/,
     );
   });
 
