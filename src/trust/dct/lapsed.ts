@@ -1,5 +1,7 @@
 import { CountersignError } from '../../lib/errors.ts';
 import { canonicalKeyId } from '../../tuf/public-key.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { EditableRole } from './editable.ts';
 import { editable } from './editable.ts';
 import type { HeldKeys } from './held-keys.ts';
 import type { LoadedTrust } from './load.ts';
@@ -46,6 +48,20 @@ export async function withLapsed(
     ],
     snapshot,
   };
+}
+
+/**
+ * What a person should know of a role that had expired and is signed again for a change to it: whatever else
+ * it says holds again. `null` where it had not, or says nothing else.
+ */
+export function heldAgain(
+  gun: Repository,
+  { name, expires, believed }: Pick<EditableRole, 'name' | 'expires' | 'believed'>,
+  targets: ReadonlyMap<string, unknown>,
+): string | null {
+  if (believed || expires === null || targets.size === 0) return null;
+  const some = [...targets.keys()].slice(0, 5).join(', ');
+  return `${name} of ${gun} had expired at ${expires.toISOString()} and was signed again: what else it says holds again, ${targets.size} tags (${some}${targets.size > 5 ? ', …' : ''}); take out what must not with: countersign revoke ${gun}:TAG`;
 }
 
 interface Ended {

@@ -3,6 +3,7 @@ import type { Repository } from '../../oci/reference.ts';
 import { changeTrust } from './change.ts';
 import { editable } from './editable.ts';
 import type { HeldKeys } from './held-keys.ts';
+import { heldAgain } from './lapsed.ts';
 import type { LoadedTrust } from './load.ts';
 import type { TrustSession } from './session.ts';
 import { noTrustData } from './signers.ts';
@@ -16,7 +17,8 @@ export interface RevokedTags {
 /**
  * Takes a tag (`null`: every tag) out of every role whose key is here: the signers' roles,
  * `targets/releases`, and `targets` too, where tags stand that were signed before there were signers;
- * docker leaves those behind and says that all is done. Throws NO_TRUST_DATA where the tag is signed
+ * docker leaves those behind and says that all is done. What else a role says that had expired holds again,
+ * which is told. Throws NO_TRUST_DATA where the tag is signed
  * nowhere, and NO_SIGNING_KEY where no key is here for any role that has it.
  */
 export async function revokeTags(
@@ -25,6 +27,7 @@ export async function revokeTags(
   tag: string | null,
 ): Promise<RevokedTags> {
   let outcome: RevokedTags = { removed: [], remaining: [] };
+  let again: readonly (string | null)[] = [];
   await changeTrust(session, gun, {
     begin: () => Promise.reject(noTrustData(session, gun)),
     edit: async (loaded, keys) => {
@@ -50,9 +53,11 @@ export async function revokeTags(
         for (const each of tags) targets.delete(each);
         return { ...old, targets };
       });
+      again = roles.map((role) => heldAgain(gun, role, role.targets));
       return { roles };
     },
   });
+  for (const line of again) if (line !== null) session.note(line);
   return outcome;
 }
 

@@ -9,6 +9,7 @@ import type { EditableRole } from './editable.ts';
 import { editable } from './editable.ts';
 import type { HeldKeys } from './held-keys.ts';
 import { initialise } from './initialise.ts';
+import { heldAgain } from './lapsed.ts';
 import type { LoadedTrust } from './load.ts';
 import type { TrustSession } from './session.ts';
 import { signerRole } from './signer-name.ts';
@@ -126,6 +127,8 @@ async function withoutSigner(
   if (content.version === 0) return done;
   for (const key of delegation.keys.values()) {
     if (await keys.holds(key)) {
+      const again = heldAgain(loaded.gun, released, content.targets);
+      if (again !== null) session.note(again);
       return { ...done, edit: { roles: [edited, { ...content, signing: delegation }] } };
     }
   }

@@ -5,6 +5,7 @@ import { heldKeys } from '../../../src/trust/dct/held-keys.ts';
 import type { LoadedTrust } from '../../../src/trust/dct/load.ts';
 import { loadTrust } from '../../../src/trust/dct/load.ts';
 import { makeKey } from '../../../src/trust/dct/repository-keys.ts';
+import { revokeTags } from '../../../src/trust/dct/revoke-tags.ts';
 import type { TrustSession } from '../../../src/trust/dct/session.ts';
 import { signTagWithHeldKeys } from '../../../src/trust/dct/sign-held.ts';
 import { signTag } from '../../../src/trust/dct/sign-tag.ts';
@@ -106,6 +107,23 @@ describe('trust data that have expired', () => {
     await expect(signTagWithHeldKeys(owner, signing)).rejects.toMatchObject(refusal);
     expect(await digestOfTag(gun, 'old')).toBeNull();
     expect(await signTag(owner, { ...signing, renew: true })).toBe(true);
+    expect(await digestOfTag(gun, 'old')).toBe(image.digest);
+  });
+
+  it('of a signer hold again where something else is taken out of them, which is told', async () => {
+    const owner = machine();
+    const gun = gunOf(HOST, 'taken-out-of');
+    const signer = await storedSigner(owner, 'alice');
+    moveClock(LONG_AGO);
+    for (const tag of ['old', 'bad']) await signTag(owner, { gun, ...image, signer, tag });
+    moveClock(0);
+    const carol = await storedSigner(machine(), 'carol');
+    await addSigner(owner, { gun, name: 'carol', keys: [tufKeyOf(carol.publicKey)] });
+    moveClock(AFTER);
+    await revokeTags(owner, gun, 'bad');
+    const again = /^targets\/\w+ of .* had expired at .* holds again, 1 tags \(old\)/;
+    expect(owner.notes.filter((note) => again.test(note))).toHaveLength(2);
+    expect(await digestOfTag(gun, 'bad')).toBeNull();
     expect(await digestOfTag(gun, 'old')).toBe(image.digest);
   });
 
