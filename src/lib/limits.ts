@@ -42,8 +42,10 @@ export const LIMITS = {
   trustTargets: 50_000,
   /** Keys, and delegated roles, of one file of Notary v1 metadata. */
   trustKeys: 1000,
-  /** How far a publish may count a role's version up: clients leave one out at most, at the first publish. */
+  /** How far a publish may count a role's version up: clients leave one out at most. */
   trustVersionsAhead: 64,
+  /** Highest version of a first publish: a client goes on where it was at a server that lost the repository, or never had it. */
+  trustFirstVersion: 2 ** 20,
   /** Signatures of one file: an old root carries those of all its predecessors. */
   trustSignatures: 256,
   /** Signatures of one upload, or of all targets roles of one repository, that are checked: each is a millisecond for some keys. */

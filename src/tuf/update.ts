@@ -71,13 +71,8 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
   for (const { role, version } of parts.value.values()) {
     const current = request.stored.get(role)?.version ?? 0;
     if (version <= current) return { ok: false, refusal: { code: 'VERSION' } };
-    // Versions end at 2^31 - 1: a signer who went there at once would leave nobody another (TUF 1.5.2, fast-forward).
-    if (version > current + LIMITS.trustVersionsAhead) {
-      return fault(
-        role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets',
-        `${role} must be at most ${LIMITS.trustVersionsAhead} versions ahead. Current ${current}, new ${version}`,
-      );
-    }
+    const far = tooFar(role, version, request.stored.has('root') ? current : null);
+    if (far !== null) return far;
   }
   const files = [...parts.value.values()].map(({ role, version, bytes }) => ({
     role,
@@ -86,6 +81,22 @@ export function validateUpdate(request: UpdateRequest): Step<AcceptedUpdate> {
   }));
   const uploaded = [...targets.value].filter(([role]) => parts.value.has(role));
   return step({ files, targets: new Map(uploaded), server: server.value, root: root.value });
+}
+
+/**
+ * Versions end at 2^31 - 1: a signer who went there at once would leave nobody another (TUF 1.5.2,
+ * fast-forward). `current` is `null` where the repository begins, with all of it at the versions that its
+ * owner's client has come to.
+ */
+function tooFar(role: string, version: number, current: number | null): Step<never> | null {
+  const { trustVersionsAhead: ahead, trustFirstVersion: first } = LIMITS;
+  if (version <= (current === null ? first : current + ahead)) return null;
+  return fault(
+    role === 'snapshot' ? 'ErrBadSnapshot' : 'ErrBadTargets',
+    current === null
+      ? `${role} must be at most version ${first} in a first publish, found ${version}`
+      : `${role} must be at most ${ahead} versions ahead. Current ${current}, new ${version}`,
+  );
 }
 
 /** Steps 1 to 3: the stored root, and the one that may follow it. */

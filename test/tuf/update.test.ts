@@ -158,6 +158,19 @@ describe('what an upload to a Notary v1 server has to be', () => {
     }
   });
 
+  it('a client goes on where it was at a server that has the repository no more, or never had it', async () => {
+    const parts = {
+      root: fileOf('root'),
+      targets: await next('targets', made.hands.targets, { version: 301 }),
+      'targets/alice': await next('targets/alice', made.hands.alice, { version: 300 }),
+    };
+    expect(upload(parts, { stored: new Map() })).toMatchObject({ ok: true });
+    const far = await next('targets', made.hands.targets, { version: 2 ** 31 - 1 });
+    expect(upload({ ...parts, targets: far }, { stored: new Map() })).toMatchObject(
+      fault('ErrBadTargets', /^targets must be at most version 1048576 in a first publish/),
+    );
+  });
+
   it('replayed to another repository, a publish has no certificate for it', () => {
     const parts = { root: fileOf('root'), targets: fileOf('targets') };
     const result = upload(parts, { gun: 'registry.example.com/team/other', stored: new Map() });
