@@ -26,9 +26,13 @@ export function define(program: Command, context: Context): void {
     .option('--resume', 'go on where the same scan was interrupted')
     .option('--journal <file>', 'where it is kept what was judged (default: below ~/.local/state)')
     .option('--write <file>', 'write what would be refused to a new file, to be reviewed')
-    .option('--sign <file>', 'sign the digests of a reviewed file, and nothing else')
+    .option('--sign <file>', 'sign the tags and digests of a reviewed file, and nothing else')
     .option('--key <key>', 'with --sign: name or id in the key store, or a key file')
-    .option('--format <format>', 'with --sign: signature format, may be repeated', signatureFormat)
+    .option(
+      '--format <format>',
+      'with --sign: dct or cosign, may be repeated (default: both, where the server has a Notary service)',
+      signatureFormat,
+    )
     .option(
       '-a, --annotation <key=value>',
       'with --sign: sign this too, may be repeated',
@@ -45,7 +49,11 @@ images is asked; that needs the right to administer there, records one event for
 lets it learn which images belong to which index.
 
 Exit status: 0 nothing would be refused, 1 something would, also where its policy only warns today,
-3 something could not be found out. With --sign: 0 all is signed, 1 something was skipped.
+3 something could not be found out. With --sign: 0 all is signed, 1 something was skipped, or is signed
+and would be refused all the same.
+
+--sign signs in dct what each tag of the list is, those of a repository in one publish, and in cosign
+each digest. A line without a tag is signed in cosign alone.
 
 Examples:
   $ countersign scan registry.example.com

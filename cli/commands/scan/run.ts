@@ -74,7 +74,12 @@ async function judgeAndReport(
   const images = (): Iterable<Tagged> => imagesOf(listed);
   const total = listed.reduce((sum, { tags }) => sum + tags.length, 0);
   const earlier = earlierOf(journal, images());
-  if (earlier.length > 0) output.note(`going on: ${earlier.length} of ${total} were judged before`);
+  if (earlier.length > 0) {
+    const known = earlier.length + 1;
+    output.note(
+      `going on: ${known} of ${total} were judged before, the last of them is judged again`,
+    );
+  }
   const counting = showCounting(output, { doing: 'scanned', total, begun: earlier.length });
   const judging = new Judging({
     judge,

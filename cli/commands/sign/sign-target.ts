@@ -1,6 +1,7 @@
 import { codeOf, messageOf } from '../../../src/lib/errors.ts';
 import type { ImageSigner, ImageSigning, SignedImage } from '../../../src/trust/sign.ts';
 import { signImage } from '../../../src/trust/sign.ts';
+import { formatReference } from '../../../src/oci/reference.ts';
 import type { Output } from '../../output.ts';
 
 /**
@@ -41,8 +42,14 @@ export async function signTarget(
       if (required) throw unwritten;
       output.warn(messageOf(unwritten));
     }
+    const { repository, digest } = signing.subject;
+    const name = formatReference({
+      repository,
+      digest,
+      ...(signing.tag === null ? {} : { tag: signing.tag }),
+    });
     output.warn(
-      `${signing.subject.digest} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
+      `${name} is signed, but cannot be read yet; if it is an index, sign it again once it is trusted, to sign what it contains`,
     );
     return itself;
   }

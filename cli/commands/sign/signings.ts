@@ -1,3 +1,4 @@
+import type { PassphraseSource } from '../../../src/keys/passphrase.ts';
 import type { NamedSigner } from '../../../src/keys/resolve-signer.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
@@ -44,7 +45,8 @@ export function openTagSigners(
 ): Clients<TagSigner & { close(): Promise<void> }> {
   const output = context.output();
   return openClients((host) => {
-    const session = openTrust(host, flags, context.env, (line) => output.warn(line));
+    const trust = openTrust(host, flags, context.env, (line) => output.warn(line));
+    const session = { ...trust, fresh: oncePerRole(trust.fresh) };
     const tags = tagSigner({
       session,
       signer,
@@ -54,6 +56,19 @@ export function openTagSigners(
     });
     return { ...tags, close: async () => session.server.close() };
   });
+}
+
+/**
+ * Of many repositories that begin together the new keys get one passphrase for each role, as docker's do:
+ * nobody types it for each of forty repositories.
+ */
+function oncePerRole(fresh: PassphraseSource): PassphraseSource {
+  const given = new Map<string | null, string>();
+  return async (request) => {
+    const passphrase = given.get(request.role) ?? (await fresh(request));
+    given.set(request.role, passphrase);
+    return passphrase;
+  };
 }
 
 /** The sentence that names an image as its registry does, for those of the targets. */

@@ -61,20 +61,27 @@ async function newKey(session: TrustSession, place: RepositoryPlace): Promise<Ow
   const notaryId = notaryKeyId(key.publicKey);
   const subject = subjectOf({ name: place.role, notaryId });
   const passphrase = await session.fresh({ subject, role: place.role, cosign: false });
-  let stored: StoredKey | null = null;
-  return {
-    signer: fileSigner(key),
-    async keep() {
-      if (stored !== null) return;
-      stored = await session.keys.addForRepository(key, place, passphrase);
-      if (place.role !== 'root') return;
+  // Several repositories that begin at once may share a root key.
+  let storing: Promise<StoredKey> | null = null;
+  const store = async (): Promise<StoredKey> => {
+    const stored = await session.keys.addForRepository(key, place, passphrase);
+    if (place.role === 'root') {
       session.note(
         `made the root key ${notaryId.slice(0, 12)} (${stored.path}): keep a copy of it offline; whoever loses it can never change who signs`,
       );
+    }
+    return stored;
+  };
+  return {
+    signer: fileSigner(key),
+    async keep() {
+      storing ??= store();
+      await storing;
     },
     async drop() {
+      const stored = await storing;
+      storing = null;
       if (stored !== null) await session.keys.remove(stored);
-      stored = null;
     },
   };
 }

@@ -118,6 +118,13 @@ describe('countersign scan of ten thousand tags', { timeout: 240_000 }, () => {
     await setMode('enforce');
   });
 
+  it('counts the same when it is interrupted and when it goes on', async () => {
+    const said = await interrupted('interrupt', 200);
+    const after = /interrupted after ([0-9]+) of 1500/.exec(said)?.[1] ?? '';
+    const resumed = await site.cli(['scan', '--resume', ...some]);
+    expect(resumed.stderr).toContain(`going on: ${after} of 1500 were judged before`);
+  });
+
   it('waits as a busy registry asks it to, and loses nothing', async () => {
     const whole = (await scan(...some)).scanned;
     let asked = 0;

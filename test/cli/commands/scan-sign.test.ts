@@ -17,6 +17,7 @@ const NOBODY = `sha256:${'0'.repeat(64)}`;
 
 interface Line {
   readonly image: string;
+  readonly refused: string | null;
   readonly status: string;
   readonly now: string | null;
 }
@@ -204,5 +205,141 @@ access:
     expect(wrong.code).toBe(1);
     expect(await site.cli(['scan', '--sign', file, '--key', 'nobody'])).toMatchObject({ code: 2 });
     expect(await pulls('team/key:1')).toBe(false);
+  });
+});
+
+describe('countersign scan --sign under a policy that asks for signed tags', () => {
+  const scope = suiteScope();
+  let site: Site;
+  let registry: RunningRegistry;
+  let gate: Service;
+  let at: (name: string) => string;
+  beforeAll(async () => {
+    site = createSite(join(scope.folder(), 'site'));
+    await site.key('release-bot');
+    await site.key('intern');
+    site.policy(`version: 1
+authorities:
+  - { name: release-bot, keys: [keys/release-bot.pub] }
+policies:
+  - name: map
+    images: ["\${registry}/**"]
+    mode: enforce
+    push: hold
+    tags: signed
+    require:
+      - signatures: { by: [release-bot], formats: [dct] }
+`);
+    registry = scope.own(await startRegistry(join(scope.folder(), 'registry')));
+    gate = scope.own(await startService(site, { upstream: registry.url }));
+    // By the host's own name: under an alias there is no trust data.
+    at = (name) => `localhost:${gate.host.split(':')[1]}/${name}`;
+  });
+  const push = (path: string, pushed = image(path), tag = '1'): Promise<Digest> =>
+    pushImage(registry.url, path, pushed, tag);
+  const listed = async (...lines: readonly string[]): Promise<string> => {
+    const file = join(site.folder, `map-${Math.random()}.txt`);
+    writeFileSync(file, lines.join('\n'));
+    return Promise.resolve(file);
+  };
+  const sign = (file: string, ...more: readonly string[]): Promise<Ran> =>
+    site.cli(['--output', 'json', 'scan', '--sign', file, ...more]);
+  const linesOf = (ran: Ran): readonly Line[] =>
+    (JSON.parse(ran.stdout) as { images: readonly Line[] }).images;
+  const versionOf = async (path: string): Promise<number> => {
+    const answer = await fetch(`${gate.url}/v2/${at(path)}/_trust/tuf/targets/release-bot.json`, {
+      headers: { host: at('x').split('/')[0] ?? '' },
+    });
+    return ((await answer.json()) as { signed: { version: number } }).signed.version;
+  };
+
+  it('lets through what it said that a signature would: the tags of a repository in one publish', async () => {
+    const index = buildIndex([image('amd64'), image('arm64')]);
+    for (const tag of ['1', '2', '3']) await push('map/app', image(`app ${tag}`), tag);
+    await push('map/app', index, 'multi');
+    await push('map/other');
+    const file = join(site.folder, 'review.txt');
+    const scanned = await site.cli(['scan', at('map/app'), at('map/other'), '--write', file]);
+    expect(scanned.stderr).toContain('5 images to review');
+    const signed = await sign(file, '--key', 'release-bot');
+    expect(signed.stderr).not.toContain('cannot be read yet');
+    expect(signed.code).toBe(0);
+    expect(linesOf(signed).map(({ status, refused }) => [status, refused])).toEqual(
+      Array.from({ length: 5 }, () => ['signed', null]),
+    );
+    expect(await site.cli(['scan', at('map/app'), at('map/other')])).toMatchObject({ code: 0 });
+    expect(await versionOf('map/app')).toBe(1);
+    // The index's children have their signatures, too.
+    const [child] = [image('amd64')];
+    const tag = `${child.digest.replace(':', '-')}.sig`;
+    expect((await fetch(`${registry.url}/v2/map/app/manifests/${tag}`)).status).toBe(200);
+    // One root key serves both, whose passphrase was asked for once.
+    const { stdout } = await site.cli(['--output', 'json', 'key', 'list']);
+    const { keys } = JSON.parse(stdout) as { keys: { name: string }[] };
+    expect(keys.filter(({ name }) => name === 'root')).toHaveLength(1);
+    const again = await site.cli(['scan', '--sign', file, '--key', 'release-bot']);
+    expect(again).toMatchObject({ code: 0, stdout: '0 signed, 5 signed before\n' });
+    expect(await versionOf('map/app')).toBe(1);
+  });
+
+  it('dct alone, too; cosign alone is said to be refused all the same, and is no success', async () => {
+    const digest = await push('map/alone');
+    const file = await listed(`${at('map/alone:1')}@${digest}`);
+    const cosign = await sign(file, '--key', 'release-bot', '--format', 'cosign');
+    expect(cosign.code).toBe(1);
+    expect(linesOf(cosign)).toMatchObject([
+      { status: 'signed', refused: expect.stringContaining('needs release-bot') },
+    ]);
+    const text = await site.cli([
+      'scan',
+      '--sign',
+      file,
+      '--key',
+      'release-bot',
+      '--format',
+      'cosign',
+    ]);
+    expect(text.stdout).toMatch(
+      /^signed, but still refused: \S+\/map\/alone:1 .*\n0 signed, 1 signed before; 1 of them would be refused all the same$/m,
+    );
+    const dct = await sign(file, '--key', 'release-bot', '--format', 'dct');
+    expect(dct.code).toBe(0);
+    expect(linesOf(dct)).toMatchObject([{ status: 'signed', refused: null }]);
+  });
+
+  it('says of a list of digests that dct signs tags', async () => {
+    const digest = await push('map/digests');
+    const file = await listed(`${at('map/digests')}@${digest}`);
+    const refused = await sign(file, '--key', 'release-bot', '--format', 'dct');
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toContain('nothing was signed: 1 of 1 lines name a digest and no tag');
+    const warned = await sign(file, '--key', 'release-bot');
+    expect(warned.code).toBe(1);
+    expect(warned.stderr).toContain('not signed in dct: 1 of 1 lines name a digest and no tag');
+    expect(linesOf(warned)).toMatchObject([{ refused: expect.stringContaining('release-bot') }]);
+  });
+
+  it('asks for the passphrases of all new keys before anything is signed', async () => {
+    const digest = await push('map/short');
+    const file = await listed(`${at('map/short:1')}@${digest}`);
+    const ran = await site.cli(['scan', '--sign', file, '--key', 'release-bot'], {
+      env: {
+        DOCKER_CONTENT_TRUST_REPOSITORY_PASSPHRASE: 'a test passphrase',
+        DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'not the passphrase',
+      },
+    });
+    expect(ran.code).not.toBe(0);
+    expect(ran.stdout).toBe('');
+    const tag = `${digest.replace(':', '-')}.sig`;
+    expect((await fetch(`${registry.url}/v2/map/short/manifests/${tag}`)).status).toBe(404);
+  });
+
+  it('who is no signer of the repository signs in cosign, and is told why and what is left', async () => {
+    const digest = await push('map/app', image('by an intern'), 'intern');
+    const file = await listed(`${at('map/app:intern')}@${digest}`);
+    const ran = await site.cli(['scan', '--sign', file, '--key', 'intern']);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/not signed in dct: .*intern is none of its signers/);
+    expect(ran.stdout).toContain('signed, but still refused: ');
   });
 });
