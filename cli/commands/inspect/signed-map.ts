@@ -6,6 +6,7 @@ import type { Context } from '../../commands.ts';
 import type { TrustReport } from '../../docker-trust/report.ts';
 import { reportOf } from '../../docker-trust/report.ts';
 import type { RegistryFlags } from '../../registry.ts';
+import { problemAtGate } from '../../trust-problem.ts';
 import { openTrust } from '../../trust-server.ts';
 
 /**
@@ -24,7 +25,14 @@ export async function readSignedMap(
     const loaded = await loadTrust(session, image.repository);
     if (loaded.kind === 'none' && !loaded.pinned) return null;
     if (loaded.kind === 'none') throw gone(session, image.repository);
-    if (loaded.kind === 'trusted') return reportOf(loaded.repository, image.tag ?? null);
+    if (loaded.kind === 'trusted') {
+      const problem = await problemAtGate(context, flags, session.server, image.repository);
+      if (problem === null) return reportOf(loaded.repository, image.tag ?? null);
+      throw new CountersignError(
+        'TRUST_DATA_INVALID',
+        `the trust data of ${image.repository} do not count at ${image.host}: ${problem}`,
+      );
+    }
     const { code, message } = loaded.refusal;
     throw new CountersignError(code, `the trust data of ${image.repository}: ${message}`);
   } finally {

@@ -14,6 +14,7 @@ import type { Root } from '../../../src/tuf/root.ts';
 import { readRoot } from '../../../src/tuf/root.ts';
 import type { Context } from '../../commands.ts';
 import type { RegistryFlags } from '../../registry.ts';
+import { problemAtGate } from '../../trust-problem.ts';
 import { openTrust } from '../../trust-server.ts';
 import { parseRepositories } from '../../each-repository.ts';
 import { cachedRoots } from './cached-roots.ts';
@@ -86,7 +87,8 @@ async function ask(context: Context, flags: ListFlags, repository: Repository): 
   try {
     const loaded = await loadTrust(session, repository);
     if (loaded.kind === 'trusted') {
-      return { repository, root: loaded.repository.root, problem: null, unanswered: false };
+      const problem = await problemAtGate(context, flags, session.server, repository);
+      return { repository, root: loaded.repository.root, problem, unanswered: false };
     }
     if (loaded.kind === 'none') {
       const problem = `${session.server.host} has no trust data for it`;

@@ -232,6 +232,10 @@ const OPENAPI = {
         parameters: [
           parameter('after', text),
           parameter('limit', { type: 'integer', minimum: 1, maximum: 200, default: 100 }),
+          parameter('repository', {
+            ...text,
+            description: 'this one alone, with "problem"; not with the others',
+          }),
         ],
         responses: {
           '200': json('one page, in order; "next" goes on as "after"', {
@@ -250,6 +254,10 @@ const OPENAPI = {
                     },
                   },
                   versions: { type: 'object', additionalProperties: count },
+                  problem: {
+                    type: ['string', 'null'],
+                    description: 'why its trust data do not count here',
+                  },
                 },
               },
             },

@@ -18,6 +18,7 @@ const WIDTH = 8;
  * from, in order, with the root that each is held to. A page may be empty and have a next one.
  */
 export async function repositories({ ports, query, caller }: ApiRequest): Promise<ApiAnswer> {
+  if (query['repository'] !== undefined) return one(ports, query, caller);
   const unknown = Object.keys(query).find((key) => key !== 'after' && key !== 'limit');
   if (unknown !== undefined)
     return refused('REQUEST_INVALID', `expected after or limit, found ${quote(unknown, 40)}`);
@@ -37,6 +38,29 @@ export async function repositories({ ports, query, caller }: ApiRequest): Promis
     kind: 'json',
     body: { repositories: found, next: next ?? null },
   };
+}
+
+/**
+ * `GET /api/v1/repositories?repository=`: that one alone, and why its trust data do not count here, where
+ * they do not. Of a repository that the caller may not pull from, or that has none, the page is empty.
+ */
+async function one(
+  ports: ApiRequest['ports'],
+  query: ApiRequest['query'],
+  caller: ApiRequest['caller'],
+): Promise<ApiAnswer> {
+  if (Object.keys(query).length > 1)
+    return refused('REQUEST_INVALID', 'expected "repository" alone, found more');
+  const named = parseRepository(query['repository'] ?? '');
+  if (!named.ok || named.value !== query['repository'])
+    return refused('REQUEST_INVALID', 'expected "repository" to be a name such as host/repo');
+  const gate = ports.gate.ports;
+  const may = gate.access.may(caller, 'pull', named.value);
+  const data = may ? await gate.trustData(named.value) : null;
+  if (data === null) return { kind: 'json', body: { repositories: [], next: null } };
+  const found = await trustRepository(gate.store, named.value);
+  const problem = data.current.ok ? null : data.current.refusal.message;
+  return { kind: 'json', body: { repositories: [{ ...found, problem }], next: null } };
 }
 
 /** Any repository name may be gone on from, one of a registry that is no longer configured too. */
