@@ -12,7 +12,7 @@ import { PLUGIN } from '../support/docker-plugin.ts';
 import { startDockerRegistry } from '../support/docker-registry.ts';
 import type { Dockerd, ImageStore } from '../support/dockerd.ts';
 import { startDockerd } from '../support/dockerd.ts';
-import { promised, ROOT, startLine, STORIES, withPorts } from '../support/readme.ts';
+import { promised, README, ROOT, startLine, STORIES, withPorts } from '../support/readme.ts';
 import type { Ran } from '../support/run.ts';
 import { run } from '../support/run.ts';
 import { suiteScope } from '../support/scope.ts';
@@ -91,6 +91,7 @@ describeWithClients(
       await machines.get(OLD)?.engine.makeImage(behind, 'content of 1.0');
       await shell(`docker push ${behind} && docker tag ${behind} localhost:5443/team/app:1.0`);
       await machines.get(NEW)?.engine.makeImage(`${gate}/team/app:1.1`, 'content of 1.1');
+      await machines.get(NEW)?.engine.makeImage(`${gate}/team/new:1.1`, 'content of another');
       await machines.get(OLD)?.engine.makeImage(`${gate}/team/app:1.2`, 'content of 1.2');
     }, 120_000);
 
@@ -139,5 +140,27 @@ describeWithClients(
       },
       120_000,
     );
+
+    it('begins a repository where a login names the first signer', async () => {
+      expect(README).toContain('nobody has signed yet, `docker login` first');
+      const home = join(scope.folder(), 'another home');
+      mkdirSync(home);
+      const config = join(home, '.docker');
+      const here = `export HOME='${home}' DOCKER_CONFIG='${config}'`;
+      const [off = '', push = '', , install = '', sign = ''] = docker29.map((line) =>
+        line.replaceAll('team/app', 'team/new'),
+      );
+      expect(await shell(`${here}\n${off}\n${push}\n${install}`, NEW)).toMatchObject({ code: 0 });
+      const plugins = join(config, 'cli-plugins');
+      copyFileSync(join(plugins, 'docker-trust'), join(plugins, `docker-${PLUGIN}`));
+      const ours = sign.replaceAll('docker trust', `docker ${PLUGIN}`);
+      const without = await shell(`${here}\n${off}\n${ours}`, NEW);
+      expect(without.code).toBe(1);
+      expect(without.output).toContain('docker login localhost:5443');
+      const login = 'docker login --username reader --password any localhost:5443';
+      const signed = await shell(`${here}\n${off}\n${login}\n${ours}`, NEW);
+      expect(signed).toMatchObject({ code: 0 });
+      expect(signed.output).toContain('Created signer: reader');
+    }, 120_000);
   },
 );

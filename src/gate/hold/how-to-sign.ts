@@ -7,6 +7,8 @@ import type { GateRegistry } from '../ports.ts';
 
 /** What docker's own command does with what is held: without `--local` it signs what was signed before. */
 const DOCKER_SIGNS = 'docker trust sign --local (without --local it signs the old digest again)';
+/** Docker signs what its own engine has: what podman pushed, or another machine, is signed by ours. */
+const PULLER_SIGNS = `${DOCKER_SIGNS}, or countersign sign`;
 
 /** A push that waits, or is about to. */
 interface Waiting {
@@ -20,7 +22,7 @@ export async function heldForPull(gate: Gate, waiting: Waiting): Promise<string>
   const name = `${repository}:${tag}`;
   const asks = asksDct(gate, waiting);
   if (asks && (await needsReset(gate, repository))) return `${name} is held${reset(repository)}`;
-  return `${name} (${shortDigest(digest)}) is held until it is signed as its policy asks: ${asks ? DOCKER_SIGNS : `countersign sign ${name}`}`;
+  return `${name} (${shortDigest(digest)}) is held until it is signed as its policy asks: ${asks ? PULLER_SIGNS : `countersign sign ${name}`}`;
 }
 
 /** Tells who pulls a tag that nobody signed in time what mends it. */

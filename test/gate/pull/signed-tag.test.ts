@@ -264,7 +264,9 @@ describe('tags by the signed map', () => {
       const told = await pull(gate, 'owners/app', '1');
       expect([told.status, told.text]).toEqual([
         403,
-        expect.stringMatching(/is held until it is signed.*docker trust sign --local/),
+        expect.stringMatching(
+          /is held until it is signed.*docker trust sign --local.*, or countersign sign"/,
+        ),
       ]);
       await map.publish(all('1', GOOD.digest));
       expect(await inRegistry(gate, 'owners/app', '1')).toBe(GOOD.digest);
