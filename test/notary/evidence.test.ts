@@ -111,6 +111,26 @@ describe('trust data as evidence', () => {
     expect(await again?.formerKeys()).toBeNull();
   });
 
+  it('T-60: do not know it where the roots together are too large to be read for every pull', async () => {
+    const stage = await start();
+    const owner = await makeOwner(stage, gun);
+    await begin(stage, owner, { latest: 'one' });
+    const former = async () => (await stage.notary.trustData(gun))?.formerKeys();
+    for (let version = 2; version <= 10; version++) {
+      expect(await former()).not.toBeNull();
+      const junk = `${version}`.repeat(900_000 / `${version}`.length);
+      const root = await resign(await owner.root(version), { junk }, [owner.hands.root]);
+      const targets = await owner.targets(version, { latest: 'one' });
+      expect(await publishFiles(stage, gun, { root, targets })).toMatchObject({ ok: true });
+    }
+    expect(await former()).not.toBeNull();
+    const root = await resign(await owner.root(11), { junk: 'x'.repeat(900_000) }, [
+      owner.hands.root,
+    ]);
+    expect(await publishFiles(stage, gun, { root })).toMatchObject({ ok: true });
+    expect(await former()).toBeNull();
+  });
+
   it('of a repository that came by an import are those of what was verified there', async () => {
     const stage = await start();
     const owner = await makeOwner(stage, gun);
