@@ -109,10 +109,25 @@ export async function loadMasterKey(source: MasterKeySource): Promise<MasterKey>
     }
   }
   const content = await readPrivateFile(source.file);
+  if (!content.ok && (await isGone(source.file))) throw gone(source.file);
   if (!content.ok) throw new CountersignError('MASTER_KEY_INVALID', content.refusal.message);
   const { bytes, exposed } = content.value;
   if (exposed !== null) throw new CountersignError(exposed.code, exposed.message);
   return parseMasterKey(bytes.toString('latin1'));
+}
+
+function gone(file: string): CountersignError {
+  return new CountersignError(
+    'MASTER_KEY_INVALID',
+    `expected the master key in ${file}, found no such file; the server keys in the database are sealed under it: put its copy back (docs/operations.md says what is left without one), or, where there are none yet, make it with: countersign master-key generate ${file}`,
+  );
+}
+
+async function isGone(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  );
 }
 
 async function isThere(file: string): Promise<boolean> {
