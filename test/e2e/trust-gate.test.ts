@@ -179,6 +179,24 @@ describeWithClients(
         await owner.must('trust', 'revoke', at(`${name}:2`));
         expect(await pull(podmanClient, `${name}:2`)).toMatch(/^exit /);
       });
+
+      it('after signer remove of the last signer everybody pulls what docker pulls: what the owner signed', async () => {
+        const owner = person(`removes-${client}`, client);
+        const name = `team/removed-${client}`;
+        const first = digestIn((await owner.must('push', await tagged(`${name}:1`, 'one'))).stdout);
+        await owner.must('trust', 'key', 'generate', 'sam');
+        const key = join(owner.folder, 'sam.pub');
+        await owner.must('trust', 'signer', 'add', '--key', key, 'sam', at(name));
+        await owner.must('trust', 'sign', await tagged(`${name}:2`, 'two'));
+        expect(await pull(podmanClient, `${name}:2`)).toMatch(/^done /);
+        await owner.must('trust', 'signer', 'remove', '-f', 'sam', at(name));
+        await owner.must('pull', at(`${name}:1`));
+        expect(await pull(podmanClient, `${name}:1`)).toBe(`done ${first}`);
+        // docker 28 leaves the last signer where it was, without a word.
+        const two = await owner.docker('pull', at(`${name}:2`));
+        expect(two.code === 0).toBe(client === 'docker-28');
+        expect(await pull(podmanClient, `${name}:2`)).toMatch(two.code === 0 ? /^done / : /^exit /);
+      });
     });
 
     it('what was overwritten in the registry itself is still what was signed', async () => {
