@@ -54,7 +54,7 @@ export async function forEachRepository<T>(
       const message = `${messageOf(error)}${strange ? await hintOf(context, repository, flags) : ''}`;
       outcomes.push({ repository, done: null, error: { code, message } });
       worst = Math.max(worst, ERRORS[code].exit);
-      output.warn(`${repository}: ${message}`);
+      output.fail(`${repository}: ${message}`);
     } finally {
       await session.server.close();
     }

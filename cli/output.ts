@@ -12,6 +12,8 @@ export interface Output {
   note(text: string): void;
   /** Prints a warning on stderr, always. */
   warn(text: string): void;
+  /** Prints what failed of several things on stderr, always; {@link reportFailure} does of the whole command. */
+  fail(text: string): void;
 }
 
 /** The output for the chosen format. */
@@ -31,6 +33,9 @@ export function createOutput(format: string): Output {
     },
     warn(text) {
       process.stderr.write(`warning: ${display(text)}\n`);
+    },
+    fail(text) {
+      process.stderr.write(`error: ${display(text)}\n`);
     },
   };
 }

@@ -120,7 +120,9 @@ async function descendants(
     if (depth > LIMITS.indexDepth) {
       throw tooLarge(root, `indexes nested at most ${LIMITS.indexDepth} deep`);
     }
-    const manifests = await mapParallel(indexes, WIDTH, async (digest) => read(digest, source));
+    const manifests = await mapParallel(indexes, WIDTH, async (digest) =>
+      read(digest, root, source),
+    );
     const children = manifests.flatMap((m) => (m.kind === 'index' ? m.manifests : []));
     // Met again further down, a manifest moves there: it must be signed before all that contain it.
     for (const child of children) depthOf.set(child.digest, depth);
@@ -140,12 +142,14 @@ function tooLarge(root: Digest, expected: string): CountersignError {
   return new CountersignError('MANIFEST_INVALID', `expected ${expected} in ${shortDigest(root)}`);
 }
 
-async function read(digest: Digest, source: EvidenceSource): Promise<Manifest> {
+async function read(digest: Digest, root: Digest, source: EvidenceSource): Promise<Manifest> {
   const answer = await source.manifest(digest);
   if (answer === null) {
     throw new CountersignError(
       'MANIFEST_UNKNOWN',
-      `the registry has no manifest ${shortDigest(digest)}; push it first, or sign without its index's children`,
+      digest === root
+        ? `the registry has no manifest ${shortDigest(digest)}; push it first`
+        : `the registry has no manifest ${shortDigest(digest)}, which ${shortDigest(root)} contains; push it first, or sign without what the index contains (--no-recursive)`,
     );
   }
   return unwrap(parseManifest(answer.bytes, answer.mediaType));

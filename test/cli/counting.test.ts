@@ -11,6 +11,7 @@ function linesOf(total: number, begun = 0): readonly string[] {
     result: () => {},
     note: (text) => lines.push(text),
     warn: () => {},
+    fail: () => {},
   };
   const counting = showCounting(output, { doing: 'scanned', total, begun });
   for (let n = begun; n < total; n++) counting.step('2 would be refused');

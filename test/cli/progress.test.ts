@@ -13,6 +13,7 @@ describe('progress without a terminal', () => {
       result: () => {},
       note: (text) => lines.push(text),
       warn: () => {},
+      fail: () => {},
     };
     const progress = showProgress(output);
     const blob = { mediaType: 'x', digest: digestOf(Buffer.from('x')), size: 3400 };

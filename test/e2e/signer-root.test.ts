@@ -171,6 +171,7 @@ describeWithClients('countersign signer and countersign root', NEEDS, () => {
           ],
         },
       });
+      expect(gone.stderr).toMatch(/^error: \S+\/none: /m);
       expect(await here.run('signer', 'remove', 'bob', '--force', gun)).toMatchObject({ code: 0 });
       expect(await delegations(gun)).toContain('No delegations present');
     });

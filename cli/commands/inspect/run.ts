@@ -74,7 +74,12 @@ export async function runInspect(
       const hint = await nameHint(registry, image);
       if (hint !== '') output.note(`no trust data of ${image.repository}${hint}`);
     }
-    if (images.length === 0 && unread.length === 0 && map.report === null && !asDocker) {
+    if (
+      images.length === 0 &&
+      unread.length === 0 &&
+      map.report === null &&
+      (!asDocker || flags.pretty === true)
+    ) {
       throw new CountersignError(
         'MANIFEST_UNKNOWN',
         `expected an image ${formatReference(image)} in the registry, found none`,

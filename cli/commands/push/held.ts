@@ -1,12 +1,15 @@
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
+import { askDecision } from '../../api/decisions.ts';
 import { listHolds } from '../../api/holds.ts';
 
 /** A push that was accepted but whose tag waits for a signature. */
 export interface Held {
   /** When it is dropped, as the service says it. */
   readonly until: string | null;
+  /** What is missing, in the words of the service; `null` where it does not tell. */
+  readonly missing: string | null;
 }
 
 /**
@@ -23,7 +26,10 @@ export async function findHold(
   try {
     const holds = await listHolds(client, { repository: image.repository, tag });
     const hold = holds?.find((one) => one.digest === digest && one.tag === tag);
-    return hold === undefined ? null : { until: hold.expiresAt === '' ? null : hold.expiresAt };
+    if (hold === undefined) return null;
+    const decision = await askDecision(client, { ...image, digest }).catch(() => null);
+    const missing = decision?.decision === 'deny' ? decision.reason.message : null;
+    return { until: hold.expiresAt === '' ? null : hold.expiresAt, missing };
   } catch {
     return null;
   }

@@ -135,9 +135,11 @@ async function report(
   const name = formatReference({ ...image, digest });
   const hold = image.tag === undefined ? null : await findHold(client, image, image.tag, digest);
   if (hold !== null) {
-    const { repository } = image;
+    const until = hold.until === null ? '' : ` (until ${hold.until})`;
+    const missing = hold.missing === null ? '' : `: ${hold.missing}`;
+    // With the tag: a digest alone has no place in the signed map (dct).
     output.warn(
-      `held: the tag is given when the image is signed as its policy requires${hold.until === null ? '' : ` (until ${hold.until})`}; sign it with: countersign sign ${formatReference({ repository, digest })}`,
+      `held: the tag is given when the image is signed as its policy requires${until}${missing}; sign it with: countersign sign ${name}`,
     );
   }
   output.result(

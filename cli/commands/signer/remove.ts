@@ -60,9 +60,12 @@ async function confirmLast(session: TrustSession, gun: Repository, name: string)
   const loaded = await loadTrust(session, gun);
   if (loaded.kind !== 'trusted' || standingOf(loaded, name) !== 'last') return;
   const terminal = openTerminal();
-  const what = `${name} signed the last released version of ${gun}, which nobody can pull without`;
+  const what = `what ${gun} has released is signed by ${name} alone: without it nobody can pull from there until another signer signs`;
   if (terminal === null) {
-    throw new CountersignError('USAGE', `${what}; remove it all the same with --force`);
+    throw new CountersignError(
+      'USAGE',
+      `not removed: ${what}; remove it all the same with --force`,
+    );
   }
   if (await terminal.confirm(`${what}. Remove ${name} all the same?`)) return;
   throw new CountersignError('USAGE', `nothing was changed in ${gun}`);

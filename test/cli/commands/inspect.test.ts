@@ -86,6 +86,13 @@ describe('countersign inspect', () => {
   it('says what is not there, what is used wrongly, and what it could not find out', async () => {
     expect(await holding.cli('inspect', holding.at('team/nothing'))).toMatchObject({ code: 1 });
     expect(await holding.cli('inspect', holding.at('team/nothing:1'))).toMatchObject({ code: 1 });
+    expect(await holding.cli('inspect', '--pretty', holding.at('team/nothing'))).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^error: expected an image \S+\/team\/nothing in the registry, found none$/m,
+      ),
+    });
     const both = ['--key', keyFile, '--server', holding.service.url];
     expect(await holding.cli('inspect', holding.at('team/app'), ...both)).toMatchObject({
       code: 2,

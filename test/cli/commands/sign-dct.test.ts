@@ -274,6 +274,16 @@ policies:
     expect((await holding.cli('inspect', own)).stderr).not.toContain('another name');
   });
 
+  it('the last signer is not removed unasked, and it is said what that would mean', async () => {
+    await push('team/last');
+    await holding.cli('sign', at('team/last:1'), ...key);
+    const asked = await holding.cli('signer', 'remove', 'release-bot', at('team/last'));
+    expect(asked).toMatchObject({ code: 2 });
+    expect(asked.stderr).toMatch(
+      /^error: \S+: not removed: what \S+ has released is signed by release-bot alone: without it nobody can pull from there until another signer signs; .*--force$/m,
+    );
+  });
+
   it('an unknown format is refused by name', async () => {
     const refused = await holding.cli('sign', at('team/x:1'), '--format', 'pgp');
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('dct or cosign') });

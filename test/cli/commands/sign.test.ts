@@ -196,6 +196,9 @@ policies:
   it('refuses what is neither in the registry nor held, an unknown key, and a choice of keys', async () => {
     const gone = await holding.cli('sign', holding.at('team/nothing:1'), ...key);
     expect(gone).toMatchObject({ code: 1, stderr: expect.stringContaining('push it first') });
+    const nowhere = `${holding.at('team/nothing')}@sha256:${'0'.repeat(64)}`;
+    const missing = await holding.cli('sign', nowhere, '--key', 'release-bot');
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringMatching(/; push it first$/m) });
     await push('team/keys');
     const name = holding.at('team/keys:1');
     expect(await holding.cli('sign', name, '--key', 'nobody')).toMatchObject({ code: 2 });
