@@ -84,6 +84,13 @@ describeWithClients(
       expect(ran.code).toBe(0);
     });
 
+    it('come from files for an address without a host, as of a socket', async () => {
+      const { hostname, port, pathname } = new URL(postgres.url('server'));
+      const address = `postgres://${pathname}?host=${hostname}&port=${port}&user=server`;
+      const password = ['--server-db-password-file', write('server', SECRET)];
+      expect((await run(['--server-db', address, ...password])).code).toBe(0);
+    });
+
     it('come from PGPASSFILE, or .pgpass at home, a line for each', async () => {
       const escaped = SECRET.replaceAll(/[\\:]/g, String.raw`\$&`);
       const lines = `*:*:server:server:${escaped}\n127.0.0.1:*:*:signer:${OTHER}\n`;

@@ -39,6 +39,8 @@ export async function withPassword(address: string, sources: PasswordSources): P
   if (password === null || password === '') return address;
   url.searchParams.delete('password');
   url.password = encodeURIComponent(password);
+  // An address of a socket alone (`postgres:///db?host=/run/postgresql`) has no host that a password could stand before.
+  if (url.hostname === '') url.searchParams.set('password', password);
   return url.href;
 }
 
