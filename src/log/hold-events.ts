@@ -56,7 +56,7 @@ export function holdExpired(hold: Hold): NewEvent {
   return holdEvent('hold-expired', hold, SERVICE, { expiresAt: hold.expiresAt });
 }
 
-/** `hold-superseded`: the hold was dropped because a later one took its tag, or for the named reason. */
-export function holdSuperseded(hold: Hold, reason: string): NewEvent {
-  return holdEvent('hold-superseded', hold, SERVICE, { reason: cut(reason) });
+/** `hold-superseded`: the hold was dropped because a later one took its tag, or for the named reason; `actor` is who did it by hand. */
+export function holdSuperseded(hold: Hold, reason: string, actor = SERVICE): NewEvent {
+  return holdEvent('hold-superseded', hold, actor, { reason: cut(reason) });
 }

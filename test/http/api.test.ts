@@ -154,6 +154,36 @@ describe('the API', () => {
     }
   });
 
+  it('drops a hold for who pushed it and for administrators, and gives its tag no more', async () => {
+    const access = `  - { repositories: ["\${registry}/team/**"], pull: ["*"], push: [ci, dev], admin: [boss] }\n`;
+    const gate = await attacked({ policy: 'push: hold', access });
+    const [one, two] = [contentImage('one\n'), contentImage('two\n')];
+    await pushImage(gate.url, 'team/app', one, '1', as('ci'));
+    await pushImage(gate.url, 'team/app', two, '2', as('dev'));
+    const drop = (who: string | null, id: string): Promise<Called> =>
+      gate.call('DELETE', `/api/v1/holds/${id}`, who === null ? {} : { headers: as(who) });
+    expect((await drop(null, '1')).status).toBe(401);
+    expect(await drop('dev', '1')).toMatchObject({
+      status: 403,
+      text: expect.stringContaining('was pushed by ci; only they drop it'),
+    });
+    const dropped = json(await drop('ci', '1'));
+    expect(dropped).toMatchObject({ dropped: { id: 1, tag: '1', digest: one.digest } });
+    for (const id of ['1', '3', '0', '-1', '1.5', 'NaN', '9'.repeat(30)])
+      expect([id, (await drop('ci', id)).status]).toEqual([id, 404]);
+    expect((await drop('boss', '2')).status).toBe(200);
+    await gate.sign('team/app', one.digest, as('ci'));
+    const pulled = await gate.call('GET', '/v2/team/app/manifests/1', { headers: as('dev') });
+    expect(pulled.status).toBe(404);
+    const history = `/api/v1/history?type=hold-superseded&image=${gate.host}/team/app`;
+    expect(json(await ask(gate, history, undefined, as('boss')))).toMatchObject({
+      events: [
+        { tag: '2', actor: 'boss', data: { reason: 'dropped by hand' } },
+        { tag: '1', actor: 'ci', data: { reason: 'dropped by hand' } },
+      ],
+    });
+  });
+
   it('shows holds and their bytes to those who may push, and no more than the hold contains', async () => {
     const gate = await attacked({ policy: 'push: hold', access: ACCESS });
     const [child, stranger] = [contentImage('child\n'), contentImage('stranger\n')];

@@ -12,7 +12,7 @@ import type { HttpPorts } from '../ports.ts';
 import type { ApiAnswer, ApiRequest } from './api-request.ts';
 import { decisions } from './decisions.ts';
 import { history } from './history.ts';
-import { heldManifest, holds } from './holds.ts';
+import { endHold, heldManifest, holds } from './holds.ts';
 import { openApi } from './openapi.ts';
 import { repositories, resetRoot } from './repositories.ts';
 import { listRevocations, revocations } from './revocations.ts';
@@ -29,7 +29,7 @@ export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
       { parseAs: 'buffer', bodyLimit: LIMITS.apiBodyBytes },
       (_request, body, done) => done(null, body),
     );
-    const on = (method: 'GET' | 'POST', url: string, handler: Handler): void => {
+    const on = (method: 'GET' | 'POST' | 'DELETE', url: string, handler: Handler): void => {
       app.route({
         method,
         url,
@@ -38,6 +38,7 @@ export function apiRoutes(ports: HttpPorts): FastifyPluginAsync {
     };
     on('POST', '/api/v1/decisions', decisions(new Survey(ports.gate)));
     on('GET', '/api/v1/holds', holds);
+    on('DELETE', '/api/v1/holds/:id', endHold);
     on('GET', '/api/v1/holds/:id/manifest', heldManifest);
     on('GET', '/api/v1/revocations', listRevocations);
     on('POST', '/api/v1/revocations', revocations);

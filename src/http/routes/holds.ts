@@ -1,4 +1,5 @@
 import { refused } from '../../gate/outcome.ts';
+import { dropHold } from '../../gate/hold/drop.ts';
 import type { Gate } from '../../gate/gate.ts';
 import { LIMITS } from '../../lib/limits.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -41,6 +42,15 @@ function holdBody(hold: Hold): object {
     pushedAt: new Date(hold.pushedAt).toISOString(),
     expiresAt: new Date(hold.expiresAt).toISOString(),
   };
+}
+
+/** `DELETE /api/v1/holds/<id>`: drops what waits; see {@link dropHold}. */
+export async function endHold({ ports, params, caller }: ApiRequest): Promise<ApiAnswer> {
+  const id = Number(params['id']);
+  if (!Number.isSafeInteger(id) || id < 1)
+    return refused('MANIFEST_UNKNOWN', `no hold ${String(params['id']).slice(0, 20)} waits`);
+  const dropped = await dropHold(ports.gate, id, caller);
+  return 'kind' in dropped ? dropped : { kind: 'json', body: { dropped: holdBody(dropped) } };
 }
 
 /**

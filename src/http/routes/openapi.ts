@@ -171,6 +171,13 @@ const OPENAPI = {
         },
       },
     },
+    '/api/v1/holds/{id}': {
+      delete: {
+        summary: 'Drop a push that waits: for who pushed it, and for administrators',
+        parameters: [parameter('id', { type: 'integer' }, 'path')],
+        responses: { '200': json('dropped', { dropped: { type: 'object' } }), ...errors },
+      },
+    },
     '/api/v1/holds/{id}/manifest': {
       get: {
         summary: 'The bytes of a held manifest, or of one that it contains',
