@@ -31,7 +31,7 @@ interface SignedReference {
 /**
  * `sign`: finds what each image means before the key is opened, and asks for all that is new before
  * anything is written; then signs one after the other. Ends with 1 where an image is still denied or held
- * and this key's signature has no part in what is missing.
+ * and a format was passed over that its policy asks for.
  */
 export async function runSign(
   context: Context,
@@ -81,7 +81,8 @@ async function signOne(
     signTarget(each, flags.recursive, flags.format !== undefined, output),
   );
   const formats = formatNames(signed);
-  const standing = await standingOf(client, { image, digest, keyId: key, formats });
+  const chosen = flags.format !== undefined;
+  const standing = await standingOf(client, { image, digest, keyId: key, formats, chosen });
   report(context, summary(name, signed, digest), standing);
   const held = standing?.state === 'held' ? standing.reason : null;
   const denied = standing?.state === 'denied' ? standing.reason : null;

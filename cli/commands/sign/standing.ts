@@ -15,6 +15,8 @@ export interface Standing {
   readonly reason: string;
   /** True where this key's signature counts, and others are missing: then the signer's part is done. */
   readonly counts: boolean;
+  /** True where its policy asks for a format that was passed over: then not all is done that was to be. */
+  readonly unfinished: boolean;
   /** What mends it, as far as the signer can. */
   readonly next: string | null;
 }
@@ -25,6 +27,8 @@ export interface JustSigned {
   readonly digest: Digest;
   readonly keyId: string;
   readonly formats: readonly FormatName[];
+  /** True where somebody named the format that was to be signed. */
+  readonly chosen: boolean;
 }
 
 /**
@@ -50,6 +54,7 @@ export async function standingOf(
       // By digest it may be trusted where its tag is not (`bindTag`).
       reason: denied || warned ? decision.reason.message : MORE,
       counts: decision.reason.code !== 'REVOKED' && countsIn(decision, signed.keyId),
+      unfinished: !signed.chosen && lacksDct(decision, signed),
       next: nextStep(decision, signed),
     };
   } catch {
@@ -77,14 +82,17 @@ function countsIn({ findings }: ShownDecision, key: string): boolean {
   return findings.some(({ status, keyId }) => status === 'valid' && keyId === key);
 }
 
-function nextStep(
-  { reason, findings }: ShownDecision,
-  { image, digest, formats }: JustSigned,
-): string | null {
+function lacksDct({ reason, findings }: ShownDecision, { formats }: JustSigned): boolean {
+  if (reason.code === 'REVOKED' || formats.includes('dct')) return false;
+  return findings.some(({ format }) => format === 'dct');
+}
+
+function nextStep(decision: ShownDecision, signed: JustSigned): string | null {
+  const { image, digest } = signed;
   const { repository, tag } = image;
-  if (reason.code === 'REVOKED')
+  if (decision.reason.code === 'REVOKED')
     return `no signature mends a revocation: countersign revoke --undo takes one back`;
-  if (formats.includes('dct') || findings.every(({ format }) => format !== 'dct')) return null;
+  if (!lacksDct(decision, signed)) return null;
   const command = 'countersign sign --format dct';
   return tag === undefined
     ? `its policy asks for dct, which signs tags: ${command} ${repository}:TAG@${digest}`

@@ -149,7 +149,7 @@ describe('countersign sign in dct', () => {
     expect(asked.code).toBe(2);
     const given = ['sign', at('team/no-root:1'), '--passphrase-file', file];
     expect(await holding.site.cli(given, { env })).toMatchObject({
-      code: 1,
+      code: 0,
       stderr: expect.stringMatching(
         /made the root key [\s\S]*signed \(cosign, dct\), but still held/,
       ),
@@ -219,8 +219,9 @@ policies:
       ),
     });
     const cosign = await holding.cli('sign', name, ...key, '--format', 'cosign');
+    // What somebody chose is done, and what is missing told.
     expect(cosign).toMatchObject({
-      code: 1,
+      code: 0,
       stderr: expect.stringContaining(`countersign sign --format dct ${name}@${digest}`),
     });
     const signed = await holding.cli('sign', name, ...key);
