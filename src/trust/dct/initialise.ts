@@ -81,19 +81,29 @@ export async function initialise(
   return published;
 }
 
-/** Publishes what begins a repository. To whom somebody else was faster the server says that this root does not follow theirs. */
+/**
+ * Publishes what begins a repository. To whom somebody else was faster the server says that this root does
+ * not follow theirs; where theirs is this one, something on the way sent the publish twice, and it is stored:
+ * its key must not be dropped.
+ */
 async function publishFirst(
   { server }: TrustSession,
   gun: Repository,
   parts: readonly UploadPart[],
 ): Promise<Published> {
+  let refused: unknown = null;
   try {
-    return await server.publish(gun, parts);
+    if ((await server.publish(gun, parts)) === 'stored') return 'stored';
   } catch (error) {
     if (codeOf(error) !== 'TRUST_UPDATE_REFUSED') throw error;
-    if ((await server.file(gun, 'root')) === null) throw error;
-    return 'conflict';
+    refused = error;
   }
+  const there = await server.file(gun, 'root');
+  if (there === null && refused !== null) throw refused;
+  const same = parts.some(
+    ({ role, bytes }) => role === 'root' && there !== null && Buffer.from(bytes).equals(there),
+  );
+  return same ? 'stored' : 'conflict';
 }
 
 /** One delegation a signer, and `targets/releases` with the keys of all. */

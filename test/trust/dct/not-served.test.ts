@@ -7,6 +7,7 @@ import { signTag } from '../../../src/trust/dct/sign-tag.ts';
 import { tufKeyOf } from '../../../src/tuf/public-key.ts';
 import { suiteScope } from '../../support/scope.ts';
 import { startTrustServer } from '../../support/trust-server.ts';
+import { trustMachines } from '../../support/trust-machines.ts';
 import type { TestSession } from '../../support/trust-session.ts';
 import { gunOf, openSession, storedSigner } from '../../support/trust-session.ts';
 import type { OwnAnswer, TrustWire } from '../../support/trust-wire.ts';
@@ -77,5 +78,24 @@ describe('a server that says "stored" and stores nothing', () => {
     });
     expect(await signTag(session, { gun, tag: '2', ...image, signer })).toBe(true);
     expect(stale).toBe(2);
+  });
+});
+
+describe('a publish that something on the way sends twice', () => {
+  const { machine } = trustMachines(HOST);
+
+  it('begins a repository, whose key is kept', async () => {
+    const { server, ...session } = machine();
+    const publish: typeof server.publish = async (gun, parts) => {
+      await server.publish(gun, parts);
+      return server.publish(gun, parts);
+    };
+    const twice = { ...session, server: { ...server, publish } };
+    const signer = await storedSigner(twice, 'alice');
+    const gun = gunOf(HOST, 'twice');
+    expect(await signTag(twice, { gun, tag: '1', ...image, signer })).toBe(true);
+    const other = await storedSigner(machine(), 'bob');
+    const keys = [tufKeyOf(other.publicKey)];
+    expect(await addSigner({ ...twice, server }, { gun, name: 'bob', keys })).toBe(true);
   });
 });
