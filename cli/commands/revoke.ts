@@ -9,7 +9,10 @@ export function define(program: Command, context: Context): void {
   const command = program
     .command('revoke [image...]')
     .description('take trust from a tag, a digest or a key, from the next request on')
-    .option('--key <key>', 'revoke a key: its id, or its public key file')
+    .option(
+      '--key <key>',
+      'revoke a key: its id or its Notary id (countersign key list), or its public key file',
+    )
     .option('--server <url>', "the Countersign to tell (default: the image's own host)")
     .option('--reason <text>', 'why; it is recorded and shown with every refusal')
     .option('--undo', 'give the trust back')

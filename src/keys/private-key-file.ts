@@ -2,6 +2,7 @@ import { createPrivateKey } from 'node:crypto';
 import type { Result } from '../lib/result.ts';
 import { ok, refuse } from '../lib/result.ts';
 import { COSIGN_LABELS, decryptCosign, encryptCosign } from './cosign-file.ts';
+import { isRepositoryRole } from './key-name.ts';
 import { notaryKeyId } from './notary-key-id.ts';
 import { decryptPkcs8, encryptPkcs8 } from './pbes2.ts';
 import type { PemBlock } from './pem.ts';
@@ -18,6 +19,8 @@ export interface PrivateKeyFile {
   /** Notary's header lines: what the key is for (`root`, `targets`, or a signer's name) and in which repository. */
   readonly role: string | null;
   readonly gun: string | null;
+  /** The key's own id (see `PublicKey`), as a header line of ours says; whoever opens the key checks it. `null` in files of other tools. */
+  readonly keyId: string | null;
   readonly block: PemBlock;
 }
 
@@ -26,6 +29,9 @@ const PLAIN: Readonly<Record<string, PrivateDerType>> = {
   'EC PRIVATE KEY': 'sec1',
   'RSA PRIVATE KEY': 'pkcs1',
 };
+/** Notary and docker pass over header lines that they do not know. */
+const KEY_ID_LINE = 'keyid';
+const KEY_ID = /^[0-9a-f]{64}$/;
 const wrong = refuse('PASSPHRASE_WRONG', 'the passphrase does not open the key');
 
 /**
@@ -57,6 +63,7 @@ export function parsePrivateKeyFile(bytes: Uint8Array): Result<PrivateKeyFile> {
     encryption,
     role: headers.get('role') ?? null,
     gun: headers.get('gun') ?? null,
+    keyId: KEY_ID.exec(headers.get(KEY_ID_LINE) ?? '')?.[0] ?? null,
     block,
   });
 }
@@ -115,7 +122,7 @@ function openTraditional(block: PemBlock, passphrase: string): Result<PrivateKey
 
 /**
  * The key as docker's own key store holds it: encrypted PKCS#8 with the role (a signer's name) in a
- * header line, and with the repository where the key is one repository's own.
+ * header line, and with the repository where the key is one repository's own; a signer's with the key's id.
  */
 export function dockerKeyFile(
   key: PrivateKey,
@@ -123,7 +130,10 @@ export function dockerKeyFile(
   passphrase: string,
   gun: string | null = null,
 ): Promise<string> {
-  return encryptedPem(key, gun === null ? { role } : { gun, role }, passphrase);
+  const place = gun === null ? { role } : { gun, role };
+  // An encrypted key shows nothing of itself: by its id people find a signer's in policies and the record.
+  const headers = isRepositoryRole(role) ? place : { [KEY_ID_LINE]: key.publicKey.id, ...place };
+  return encryptedPem(key, headers, passphrase);
 }
 
 /**

@@ -10,7 +10,7 @@ import { openAsking } from './passphrase.ts';
 import { readPrivateFile } from './private-file.ts';
 import type { PrivateKey } from './private-key.ts';
 import type { PrivateKeyFile } from './private-key-file.ts';
-import { parsePrivateKeyFile } from './private-key-file.ts';
+import { openPrivateKeyFile, parsePrivateKeyFile } from './private-key-file.ts';
 
 interface Entry {
   /** Notary's canonical key id, the file's name. */
@@ -73,6 +73,13 @@ export function labelOf(stored: StoredKey): string {
   return stored.name ?? stored.notaryId.slice(0, 12);
 }
 
+/** The key's own id, by which policies, verdicts and the record call it; `null` for an encrypted key that another tool stored. */
+export async function keyIdOf({ file }: StoredKey): Promise<string | null> {
+  if (file === null || file.keyId !== null || file.encryption !== null) return file?.keyId ?? null;
+  const opened = await openPrivateKeyFile(file, '');
+  return opened.ok ? opened.value.publicKey.id : null;
+}
+
 /** What a person is asked a stored key's passphrase for; docker's words for a repository's own keys, which have no names. */
 export function subjectOf({ name, notaryId }: Pick<StoredKey, 'name' | 'notaryId'>): string {
   if (!isRepositoryRole(name)) return `key ${name ?? notaryId.slice(0, 12)}`;
@@ -88,7 +95,8 @@ export async function openStoredKey(
   if (problem !== null) throw new CountersignError(problem.code, problem.message);
   const key = await openAsking(file, subjectOf(stored), passphrase);
   // Docker finds a key by its file's name: a file under another's name would sign for another.
-  if (notaryKeyId(key.publicKey) === stored.notaryId) return key;
+  const isNamed = file.keyId === null || file.keyId === key.publicKey.id;
+  if (isNamed && notaryKeyId(key.publicKey) === stored.notaryId) return key;
   throw new CountersignError(
     'KEY_INVALID',
     `expected ${path} to hold the key of that id, found another key`,

@@ -65,8 +65,17 @@ describe('countersign key', () => {
     expect(pub.id).toBe(made['keyId']);
     const listed = await json(['key', 'list']);
     expect(listed['keys']).toMatchObject([
-      { name: 'bot', notaryId: made['notaryId'], encrypted: true, problem: null },
+      {
+        name: 'bot',
+        keyId: made['keyId'],
+        notaryId: made['notaryId'],
+        encrypted: true,
+        problem: null,
+      },
     ]);
+    const table = await site.cli(['key', 'list']);
+    const ids = [made['keyId'], made['notaryId']].map((id) => String(id).slice(0, 12));
+    expect(table.stdout).toMatch(new RegExp(`^bot +${ids.join(' +')} +encrypted$`, 'm'));
     const shown = await json(['key', 'export', 'bot', '--public']);
     expect(shown).toMatchObject({ keyId: made['keyId'], notaryId: made['notaryId'] });
   });
@@ -226,8 +235,8 @@ describe('countersign key', () => {
     mkdirSync(store, { recursive: true });
     given('docker-28-p256.key', `docker-config/trust/private/${'a'.repeat(64)}.key`, 0o644);
     const { stdout } = await site.cli(['key', 'list']);
-    expect(stdout).toMatch(/^alice +a{12} +unusable: .*chmod 600/m);
-    expect(stdout).toMatch(/^bot +[0-9a-f]{12} +encrypted$/m);
+    expect(stdout).toMatch(/^alice +- +a{12} +unusable: .*chmod 600/m);
+    expect(stdout).toMatch(/^bot +[0-9a-f]{12} +[0-9a-f]{12} +encrypted$/m);
   });
 
   it("names a file by the id where the role line is no file's name", async () => {

@@ -118,11 +118,14 @@ describe('files that are written', () => {
     expect(idOf(await open(pem as string, ''))).toBe(key.publicKey.id);
   });
 
-  it('carries the lines that docker reads, and no others', async () => {
+  it("carries the lines that docker reads, and in the store the key's id besides", async () => {
     const key = await generateKey('ecdsa-p256');
     const headers = async (file: Promise<string>): Promise<object> =>
       Object.fromEntries(unwrap(parsePem(Buffer.from(await file)))[0]?.headers ?? []);
-    expect(await headers(dockerKeyFile(key, 'alice', PASSPHRASE))).toEqual({ role: 'alice' });
+    expect(await headers(dockerKeyFile(key, 'alice', PASSPHRASE))).toEqual({
+      keyid: key.publicKey.id,
+      role: 'alice',
+    });
     const path = notaryKeyId(key.publicKey);
     const stored = { role: 'alice', gun: null };
     expect(await headers(dockerExportFile(key, stored, PASSPHRASE))).toEqual({

@@ -1,16 +1,17 @@
 import { CountersignError } from '../../../src/lib/errors.ts';
 import type { Json, JsonObject } from '../../../src/lib/json.ts';
-import { isCount } from '../../../src/lib/json.ts';
+import { isCount, isObject } from '../../../src/lib/json.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { formatReference, parseReference } from '../../../src/oci/reference.ts';
 import type { RevokedTags } from '../../../src/trust/dct/revoke-tags.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import { apiObject, malformed } from '../../api/answer.ts';
 import type { Context } from '../../commands.ts';
+import { dockerConfigFolder } from '../../../src/config/docker-folder.ts';
 import { removeEntry } from './dct-entry.ts';
 import type { Revoked } from './doubt.ts';
 import { inForce, isNotThere, wasNotRevoked } from './doubt.ts';
-import { readPublicKey } from '../../public-key-file.ts';
+import { revokedKey } from './revoked-key.ts';
 import { openRegistry } from '../../registry.ts';
 import { parseServer } from '../../server.ts';
 import type { TrustFlags } from '../../trust-server.ts';
@@ -48,7 +49,8 @@ export async function runRevoke(
 ): Promise<void> {
   const output = context.output();
   const requests = images.map((image) => imageRequest(image, flags));
-  if (flags.key !== undefined) requests.push(await keyRequest(flags.key, flags));
+  if (flags.key !== undefined)
+    requests.push(await keyRequest(flags.key, flags, dockerConfigFolder(context.env)));
   if (requests.length === 0) {
     throw new CountersignError('USAGE', 'expected an image (HOST/NAME:TAG or @sha256:…) or --key');
   }
@@ -59,7 +61,7 @@ export async function runRevoke(
     try {
       const before = undo ? await inForce(client) : null;
       const one = await send(client, { ...what, reason: flags.reason ?? '', undo });
-      const name = 'image' in what ? what.image : `key ${what.key}`;
+      const name = 'image' in what ? what.image : `key ${keyIn(one.revocation, what.key)}`;
       const now = undo ? 'is no longer revoked' : 'is revoked';
       output.note(`${name} ${now}, record sig/${one.record}`);
       // A registry that is slow to list its tags must not delay the revocation.
@@ -79,6 +81,12 @@ export async function runRevoke(
     }
   }
   output.result({ revocations: done }, '');
+}
+
+/** The id that the service knows the key by, where Notary's was given. */
+function keyIn(revocation: Json, asked: string): string {
+  const keyId = isObject(revocation) ? revocation['keyId'] : undefined;
+  return typeof keyId === 'string' ? keyId : asked;
 }
 
 function imageRequest(text: string, flags: RevokeFlags): Request {
@@ -102,7 +110,7 @@ function imageRequest(text: string, flags: RevokeFlags): Request {
   return { host, what: { image: formatReference(image) }, image };
 }
 
-async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
+async function keyRequest(key: string, flags: RevokeFlags, dockerConfig: string): Promise<Request> {
   if (flags.server === undefined) {
     throw new CountersignError(
       'USAGE',
@@ -110,8 +118,7 @@ async function keyRequest(key: string, flags: RevokeFlags): Promise<Request> {
     );
   }
   const host = parseServer(flags.server);
-  if (/^[0-9a-f]{64}$/.test(key)) return { host, what: { key }, image: null };
-  return { host, what: { key: (await readPublicKey(key)).id }, image: null };
+  return { host, what: { key: await revokedKey(key, dockerConfig) }, image: null };
 }
 
 async function send(client: RegistryClient, body: JsonObject): Promise<Done> {

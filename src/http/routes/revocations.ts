@@ -1,6 +1,7 @@
 import { refused } from '../../gate/outcome.ts';
 import type { Refused } from '../../gate/outcome.ts';
 import { revoke } from '../../gate/in-force/revoke.ts';
+import { notaryKeyId } from '../../keys/notary-key-id.ts';
 import type { Json } from '../../lib/json.ts';
 import { quote } from '../../lib/quote.ts';
 import { splitRepository } from '../../oci/reference.ts';
@@ -26,7 +27,7 @@ export async function revocations({ ports, body, caller }: ApiRequest): Promise<
   const { access } = ports.gate.ports;
   let revocation: Revocation;
   if (body['key'] !== undefined) {
-    const key = keyRevocation(body['key'], reason);
+    const key = keyRevocation(ports, body['key'], reason);
     if (key.kind === 'refused') return key;
     revocation = key;
     const hosts = ports.registries.map((one) => one.host);
@@ -72,13 +73,20 @@ export async function listRevocations({ ports, caller }: ApiRequest): Promise<Ap
   };
 }
 
-function keyRevocation(key: Json, reason: string): (Revocation & { kind: 'key' }) | Refused {
+/** A key of a policy may be named by Notary's id, too, which is what docker shows of it. */
+function keyRevocation(
+  ports: ApiRequest['ports'],
+  key: Json,
+  reason: string,
+): (Revocation & { kind: 'key' }) | Refused {
   if (typeof key !== 'string' || !/^[0-9a-f]{64}$/.test(key))
     return refused(
       'REQUEST_INVALID',
       'expected "key" to be a key id of 64 hex digits (countersign key list)',
     );
-  return { kind: 'key', keyId: key, reason };
+  const keys = ports.gate.ports.authorities().flatMap((authority) => authority.keys);
+  const named = keys.find((one) => notaryKeyId(one) === key);
+  return { kind: 'key', keyId: named?.id ?? key, reason };
 }
 
 function imageRevocation(

@@ -52,6 +52,35 @@ describe('countersign revoke', () => {
     expect(await verdict('team/app:1')).toBe(0);
   });
 
+  it('takes either id of a key, whole or as far as tables show it, of who has the key and who has not', async () => {
+    const listed = await holding.json('key', 'list');
+    const { keys } = listed.data as { keys: { name: string; keyId: string; notaryId: string }[] };
+    const key = keys.find(({ name }) => name === 'release-bot') ?? { keyId: '', notaryId: '' };
+    const elsewhere = { env: { DOCKER_CONFIG: join(holding.site.folder, 'elsewhere') } };
+    const revoke = (id: string, options = {}, ...more: readonly string[]) =>
+      holding.site.cli(['revoke', '--key', id, '--server', holding.service.url, ...more], options);
+    const inVerdict = await holding.json('verify', holding.at('team/app:1'));
+    expect(JSON.stringify(inVerdict.data)).toContain(`"${key.keyId}"`);
+    for (const [id, options] of [
+      [key.keyId, {}],
+      [key.notaryId, {}],
+      [key.keyId.slice(0, 12), {}],
+      [key.notaryId.slice(0, 12), {}],
+      [key.keyId, elsewhere],
+      [key.notaryId, elsewhere],
+    ] as const) {
+      expect(await revoke(id, options)).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(new RegExp(`^key ${key.keyId} is revoked, record \\S+\n$`)),
+      });
+      expect(await verdict('team/app:1')).toBe(1);
+      expect(await revoke(id, options, '--undo')).toMatchObject({ code: 0 });
+      expect(await verdict('team/app:1')).toBe(0);
+    }
+    // Cut short, it is nobody's where the key is not.
+    expect(await revoke(key.keyId.slice(0, 12), elsewhere)).toMatchObject({ code: 2 });
+  });
+
   it('warns of a key that no policy names', async () => {
     const key = ['--key', 'a'.repeat(64), '--server', holding.service.url];
     expect(await holding.cli('revoke', ...key)).toMatchObject({
