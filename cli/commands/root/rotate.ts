@@ -1,3 +1,4 @@
+import { CountersignError } from '../../../src/lib/errors.ts';
 import { rotateRoot, rotateServerKeys } from '../../../src/trust/dct/rotate.ts';
 import type { Context } from '../../commands.ts';
 import type { TrustFlags } from '../../trust-server.ts';
@@ -17,6 +18,9 @@ export async function runRotate(
   flags: RotateFlags,
 ): Promise<void> {
   const repositories = parseRepositories(texts);
+  // Without the other one a new root key would be made, which nobody asked for.
+  if (flags.expiredTimestamp === true && flags.serverKeys !== true)
+    throw new CountersignError('USAGE', 'expected --expired-timestamp with --server-keys');
   if (flags.serverKeys === true) {
     await rotateServers(context, repositories, flags);
     return;
