@@ -87,7 +87,9 @@ describeWithClients(
       expect(again).not.toBe(digest);
 
       await become(READER);
-      expect(await buildx('imagetools', 'inspect', at('hold/app:1'))).toMatch(failing('not found'));
+      expect(await buildx('imagetools', 'inspect', at('hold/app:1'))).toMatch(
+        failing('is held until it is signed'),
+      );
       await guarded.sign(`hold/app@${again}`);
       const inspected = await buildx('imagetools', 'inspect', '--raw', at('hold/app:1'));
       expect(inspected).toMatch(/^done/);

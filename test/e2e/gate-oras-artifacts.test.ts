@@ -63,7 +63,7 @@ describeWithClients(
       );
       expect(pushed).toMatch(/^done/);
       const pull = () => oras(READER, 'pull', '--no-tty', '--plain-http', at('hold/files:1'));
-      expect(await pull()).toMatch(failing('not found'));
+      expect(await pull()).toMatch(failing('is held until it is signed'));
       await guarded.sign('hold/files:1');
       expect(await pull()).toMatch(/^done/);
     });
