@@ -99,7 +99,7 @@ export async function prepareImage({
   annotations,
   formats,
   renew = false,
-}: ImageSigning): Promise<void> {
+}: Pick<ImageSigning, 'subject' | 'tag' | 'annotations' | 'formats' | 'renew'>): Promise<void> {
   for (const format of formats) {
     await format.prepare?.({ ...subject, tag, annotations, renew });
   }

@@ -9,7 +9,7 @@ import { openSource } from '../../../src/oci/sources/open.ts';
 import type { ImageSource } from '../../../src/oci/sources/source.ts';
 import { uploadImage } from '../../../src/oci/upload.ts';
 import type { SignedImage } from '../../../src/trust/sign.ts';
-import { signImage } from '../../../src/trust/sign.ts';
+import { prepareImage, signImage } from '../../../src/trust/sign.ts';
 import type { Context } from '../../commands.ts';
 import { engineTls } from '../../engine-tls.ts';
 import { interruptible } from '../../interrupt.ts';
@@ -29,7 +29,8 @@ export interface PushOptions extends RegistryFlags, SigningFlags {
 
 /**
  * Runs `countersign push`. The source is looked at first, so that nobody types a passphrase for what is
- * not there; the key is opened before anything is sent, so that a wrong passphrase costs no upload.
+ * not there; the key is opened before anything is sent, so that a wrong passphrase costs no
+ * upload, and neither does one that is too short for a new key.
  */
 export async function runPush(
   context: Context,
@@ -49,6 +50,10 @@ export async function runPush(
     });
     expectDigest(image, source);
     signing = await openSigning(context, client, image, options);
+    if (signing !== undefined) {
+      const subject = { repository: image.repository, digest: source.root.digest };
+      await prepareImage({ ...signing, subject, tag: image.tag ?? null });
+    }
     const signed = await upload({
       context,
       client,

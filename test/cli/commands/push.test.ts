@@ -215,6 +215,19 @@ describe('countersign push', () => {
       expect(pulled.body).toEqual(INDEX.manifest);
     });
 
+    it('asks for the passphrases of new keys before anything is sent', async () => {
+      const { gated, service } = await serve('hold', 'hold-short');
+      const name = `localhost:${service.host.split(':')[1]}/prod/short:1`;
+      const env = { DOCKER_CONTENT_TRUST_ROOT_PASSPHRASE: 'short' };
+      const pushed = await gated.cli(['push', `oci:${layout}`, name], { env });
+      expect(pushed).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('at least 8 characters for root key'),
+      });
+      const path = `/v2/prod/short/manifests/${INDEX.digest}`;
+      expect((await call(service.url, 'GET', path)).status).toBe(404);
+    });
+
     it('that holds: signed is not held', async () => {
       const { gated, service } = await serve('hold', 'hold-signed');
       const name = `${service.host}/prod/other:1`;
