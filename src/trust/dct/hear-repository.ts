@@ -5,6 +5,7 @@ import type { TrustedRepository } from '../../tuf/repository.ts';
 import { RELEASES } from '../../tuf/role-name.ts';
 import { REPOSITORY } from '../format.ts';
 import { handedOnBy } from './handed-on.ts';
+import { underAllIds } from './listed-ids.ts';
 import { aboutRole, evidenceOf, signersIn, taggedIn } from './role-file.ts';
 import type { Heard, Voice } from './voices.ts';
 
@@ -29,13 +30,13 @@ export function hearRepository(repository: TrustedRepository): Heard {
     };
     // One is enough to count; more are told of in case it was revoked.
     for (const keyId of [...signers.ids].slice(0, LIMITS.trustVoices)) {
-      const others = [...signers.needed, ...above].filter((id) => id !== keyId);
+      const all = underAllIds(repository, [keyId, ...signers.needed, ...above]);
       voices.push({
         authority,
         role,
         keyId,
         signers: signers.ids,
-        standsOn: [...new Set(others)],
+        standsOn: all.filter((id) => id !== keyId),
         evidence: evidenceOf(file),
         says,
         tagsOf: (digest) => taggedIn(file, digest).filter((tag) => says(tag) === digest),

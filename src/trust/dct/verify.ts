@@ -9,6 +9,7 @@ import type { Authority, Evidence, Finding, JudgedSubject, MapEntry } from '../f
 import { handedOnOnce } from './handed-on.ts';
 import type { TrustData } from './trust-data.ts';
 import { hear } from './hear.ts';
+import { underAllIds } from './listed-ids.ts';
 import { onceSigned, pastFinding } from './once-signed.ts';
 import type { Voice } from './voices.ts';
 import { rolesOf } from './voices.ts';
@@ -79,8 +80,9 @@ async function findIn(
   const once = onceSigned(stored, voices, trusted, heard);
   const former = once.length === 0 ? null : await data.formerKeys();
   for (const one of once) {
-    const standsOn = handedOnOnce(trusted, one.authority, one.entry, former);
-    if (standsOn === null) continue;
+    const handed = handedOnOnce(trusted, one.authority, one.entry, former);
+    if (handed === null) continue;
+    const standsOn = underAllIds(trusted, [one.entry.keyId, ...handed]);
     found.push(pastFinding(one, repository, { ...common, standsOn }));
   }
   found.push(...mutes.map(({ authority, reason }) => finding('invalid', reason, { authority })));

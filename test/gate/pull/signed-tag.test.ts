@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { MEDIA } from '../../../src/oci/media-types.ts';
+import { canonicalKeyId } from '../../../src/tuf/public-key.ts';
 import type { Attacked } from '../../support/attacked.ts';
 import { attackedGates, pass } from '../../support/attacked.ts';
 import type { TestImage } from '../../support/image.ts';
@@ -253,6 +254,23 @@ describe('tags by the signed map', () => {
     expect(revoked.status).toBeLessThan(300);
     expect(await asked(gate, 'named/app', '1')).toBe('403');
     expect(await asked(gate, 'named/app', GOOD.digest)).toBe('403');
+  });
+
+  it('T-55: fall with a key of the repository that is revoked by the id that docker shows of it', async () => {
+    for (const role of ['root', 'targets'] as const) {
+      const gate = await gateWith();
+      await behind(gate, 'owners/app', GOOD, '1');
+      const map = await mapAt(gate, 'owners/app');
+      await map.publish(all('1', GOOD.digest));
+      expect(await asked(gate, 'owners/app', '1')).toBe(GOOD.digest);
+      const key = canonicalKeyId(map.publisher.hands[role].key);
+      const revoked = await gate.call('POST', '/api/v1/revocations', {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ key, reason: 'stolen' }),
+      });
+      expect(revoked.status).toBeLessThan(300);
+      expect([role, await asked(gate, 'owners/app', '1')]).toEqual([role, '403']);
+    }
   });
 
   describe('held pushes', () => {
