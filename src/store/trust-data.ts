@@ -96,7 +96,10 @@ export type TrustWrite =
       readonly files: readonly TrustFile[];
       readonly imported?: true;
     }
-  /** Remembers who signed what, from now on or since it was published elsewhere; what is there already keeps its time. */
+  /**
+   * Remembers who signed what, from now on or since it was published elsewhere; what is there already keeps its
+   * time. Of one digest by one key in one role the newest 1024 tags stay.
+   */
   | {
       readonly kind: 'trust-entries';
       readonly repository: Repository;

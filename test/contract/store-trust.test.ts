@@ -318,6 +318,27 @@ describe.each(['sqlite'])('trust data of a store, kept by %s', (engine) => {
         expect(new Set(asked.map(({ role }) => role))).toEqual(new Set(own.roles));
         expect(asked).toContainEqual(expect.objectContaining(entry({ tag: 'v1' })));
       }));
+
+    it('of one digest by one key are the newest 1024, in however many publishes they came (T-60)', () =>
+      withStore(async (store) => {
+        const put = (...entries: readonly (SignedEntry | ImportedEntry)[]): Promise<unknown> =>
+          store.commit([{ kind: 'trust-entries', repository: app, entries }]);
+        const told = async (name: string): Promise<readonly unknown[]> => {
+          const of = { roles: ['targets/alice'], tag: name };
+          return store.trustEntries(app, digestFor('one'), of);
+        };
+        const role = 'targets/alice';
+        const before = { ...entry({ role, tag: 'before' }), publishedAt: 1 };
+        const others = { ...entry({ role, tag: 'before', keyId: 'f'.repeat(64) }), publishedAt: 1 };
+        await put(before, others, entry({ role, tag: 'kept', digest: digestFor('two') }));
+        for (const from of [0, 512]) {
+          await put(...Array.from({ length: 512 }, (_, n) => entry({ role, tag: `t${from + n}` })));
+        }
+        // One more than is kept of this key: the oldest went, by this key, of this digest alone.
+        expect(await told('before')).toMatchObject([{ keyId: others.keyId }]);
+        for (const name of ['t0', 't511', 't1023']) expect(await told(name)).toHaveLength(1);
+        expect(await store.trustEntries(app, digestFor('two'))).toHaveLength(1);
+      }));
   });
 
   describe('the pin', () => {

@@ -7,6 +7,7 @@ import { decide } from '../../policy/decide.ts';
 import type { Decision } from '../../policy/decision.ts';
 import { askedBy } from '../../policy/match.ts';
 import type { Gate } from '../gate.ts';
+import { revocationsInForce } from '../in-force/revocations.ts';
 import type { Refused } from '../outcome.ts';
 import { refused, refusedByFailure } from '../outcome.ts';
 import { judgePull } from '../pull/judge.ts';
@@ -114,7 +115,7 @@ export class Survey {
 
   #decide({ registry, repository, digest, tag }: Question, findings: Known['findings']): Decision {
     const { evaluator, ports } = this.#gate;
-    const revocations = ports.trust.revocations();
+    const revocations = revocationsInForce(ports);
     const subject = { action: 'pull', repository, digest, tag, revocations } as const;
     return decide(evaluator.govern(registry, repository), subject, findings, ports.now());
   }

@@ -2,6 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { asksMap, meantTag } from '../../policy/meant-tag.ts';
 import type { Gate } from '../gate.ts';
+import { revocationsInForce } from '../in-force/revocations.ts';
 import type { GateRegistry } from '../ports.ts';
 
 /** A tag of a repository. */
@@ -23,7 +24,7 @@ export async function signedTag(
   const governing = gate.evaluator.govern(registry, repository);
   if (!asksMap(governing)) return null;
   const data = await ports.trustData(repository);
-  return meantTag(governing, data, tag, ports.authorities(), ports.trust.revocations());
+  return meantTag(governing, data, tag, ports.authorities(), revocationsInForce(ports));
 }
 
 /**

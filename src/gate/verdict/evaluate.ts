@@ -8,6 +8,7 @@ import type { Governing } from '../../policy/policy.ts';
 import type { Finding } from '../../trust/format.ts';
 import type { Caller } from '../access/caller.ts';
 import { readerOf } from '../content/reader.ts';
+import { revocationsInForce } from '../in-force/revocations.ts';
 import type { GatePorts, GateRegistry } from '../ports.ts';
 import { evidenceSource, rememberingPayloads, withTrustData } from './evidence.ts';
 import { LastFindings } from './last-findings.ts';
@@ -123,7 +124,7 @@ export class Evaluator {
 
   #decide(governing: Governing | null, question: Question, findings: readonly Finding[]): Decision {
     const { action, repository, digest, tag } = question;
-    const revocations = this.#ports.trust.revocations();
+    const revocations = revocationsInForce(this.#ports);
     return decide(
       governing,
       { action, repository, digest, tag, revocations },

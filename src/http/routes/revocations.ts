@@ -27,7 +27,7 @@ export async function revocations({ ports, body, caller }: ApiRequest): Promise<
   const { access } = ports.gate.ports;
   let revocation: Revocation;
   if (body['key'] !== undefined) {
-    const key = keyRevocation(ports, body['key'], reason);
+    const key = await keyRevocation(ports, body['key'], { reason, undo });
     if (key.kind === 'refused') return key;
     revocation = key;
     const hosts = ports.registries.map((one) => one.host);
@@ -73,19 +73,29 @@ export async function listRevocations({ ports, caller }: ApiRequest): Promise<Ap
   };
 }
 
-/** A key of a policy may be named by Notary's id, too, which is what docker shows of it. */
-function keyRevocation(
+/**
+ * A key of a policy may be named by Notary's id, too, which is what docker shows of it. What was revoked under
+ * that id, before a policy listed the key, is taken back under it.
+ */
+async function keyRevocation(
   ports: ApiRequest['ports'],
   key: Json,
-  reason: string,
-): (Revocation & { kind: 'key' }) | Refused {
+  { reason, undo }: { readonly reason: string; readonly undo: boolean },
+): Promise<(Revocation & { kind: 'key' }) | Refused> {
   if (typeof key !== 'string' || !/^[0-9a-f]{64}$/.test(key))
     return refused(
       'REQUEST_INVALID',
       'expected "key" to be a key id of 64 hex digits (countersign key list)',
     );
-  const keys = ports.gate.ports.authorities().flatMap((authority) => authority.keys);
-  const named = keys.find((one) => notaryKeyId(one) === key);
+  const { gate } = ports;
+  const keys = gate.ports.authorities().flatMap((authority) => authority.keys);
+  const named = keys.find((one) => one.id === key || notaryKeyId(one) === key);
+  if (undo) {
+    const ids = [key, ...(named === undefined ? [] : [named.id, notaryKeyId(named)])];
+    const all = await gate.ports.store.revocations();
+    const there = all.find((one) => one.kind === 'key' && ids.includes(one.keyId));
+    if (there?.kind === 'key') return { kind: 'key', keyId: there.keyId, reason };
+  }
   return { kind: 'key', keyId: named?.id ?? key, reason };
 }
 

@@ -1,5 +1,6 @@
 import type { Repository } from '../../oci/reference.ts';
-import type { ImportedEntry, SignedEntry, TrustPin, TrustWrite } from '../trust-data.ts';
+import type { TrustPin, TrustWrite } from '../trust-data.ts';
+import { addEntries } from './apply-entries.ts';
 import { takeChange } from './apply-feed.ts';
 import { addServerKey, noteUsed, resealKeys } from './apply-server-key.ts';
 import { noteStatements } from './apply-statements.ts';
@@ -42,26 +43,6 @@ export function applyTrust(statements: Statements, write: TrustWrite, at: Commit
     case 'trust-changes':
       for (const change of write.changes) takeChange(statements, change);
       break;
-  }
-}
-
-function addEntries(
-  statements: Statements,
-  repository: Repository,
-  entries: readonly (SignedEntry | ImportedEntry)[],
-  time: number,
-): void {
-  for (const entry of entries) {
-    const { role, tag, digest, keyId } = entry;
-    statements.run(
-      'INSERT INTO trust_entry VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
-      repository,
-      digest,
-      role,
-      tag,
-      keyId,
-      'publishedAt' in entry ? (entry.publishedAt ?? 0) : time,
-    );
   }
 }
 

@@ -81,6 +81,45 @@ describe('countersign revoke', () => {
     expect(await revoke(key.keyId.slice(0, 12), elsewhere)).toMatchObject({ code: 2 });
   });
 
+  it('of a key under the id that docker shows holds also where a policy lists the key later, and is taken back by either (T-55)', async () => {
+    const { site, service } = holding;
+    await site.key('late');
+    const listed = await holding.json('key', 'list');
+    const { keys } = listed.data as { keys: { name: string; keyId: string; notaryId: string }[] };
+    const { notaryId = '', keyId = '' } = keys.find(({ name }) => name === 'late') ?? {};
+    // Asked where the key is not, as by an administrator.
+    const env = { DOCKER_CONFIG: join(site.folder, 'elsewhere') };
+    const revoke = (id: string, ...more: readonly string[]) =>
+      site.cli(['revoke', '--key', id, '--server', service.url, ...more], { env });
+    expect(await revoke(notaryId)).toMatchObject({ code: 0 });
+    site.policy(
+      `version: 1
+authorities:
+  - { name: late, keys: [keys/late.pub] }
+policies:
+  - name: late
+    images: ["\${registry}/late/**"]
+    mode: enforce
+    push: allow
+    tags: registry
+    require:
+      - signatures: { by: [late], formats: [cosign] }
+`,
+      'late',
+    );
+    const name = holding.at('late/app:1');
+    const push = (): Promise<Digest | null> =>
+      pushImage(service.url, 'late/app', buildImage(), '1').catch(() => null);
+    await expect.poll(push, { timeout: 10_000 }).not.toBeNull();
+    await holding.cli('sign', name, '--key', 'late', '--format', 'cosign');
+    expect(await holding.cli('verify', name)).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('key revoked'),
+    });
+    expect(await revoke(keyId, '--undo')).toMatchObject({ code: 0 });
+    expect(await verdict('late/app:1')).toBe(0);
+  });
+
   it('warns of a key that no policy names', async () => {
     const key = ['--key', 'a'.repeat(64), '--server', holding.service.url];
     expect(await holding.cli('revoke', ...key)).toMatchObject({

@@ -1,0 +1,36 @@
+import type { PublicKey } from '../../keys/key.ts';
+import { notaryKeyId } from '../../keys/notary-key-id.ts';
+import type { Revocation } from '../../store/store.ts';
+import type { Authority } from '../../trust/format.ts';
+import type { TrustState } from './trust-state.ts';
+
+/** Every decision asks, while a key is revoked that is none of a policy's. */
+const notaryIds = new WeakMap<PublicKey, string>();
+
+function notaryIdOf(key: PublicKey): string {
+  const id = notaryIds.get(key) ?? notaryKeyId(key);
+  notaryIds.set(key, id);
+  return id;
+}
+
+/**
+ * The revocations that a decision goes by. A key may have been revoked under Notary's id before a policy
+ * listed it: then it is revoked under its own, too, or the policy would bring it back (T-55).
+ */
+export function revocationsInForce(ports: {
+  readonly trust: TrustState;
+  authorities(): readonly Authority[];
+}): readonly Revocation[] {
+  const all = ports.trust.revocations();
+  const revoked = new Map(all.flatMap((one) => (one.kind === 'key' ? [[one.keyId, one]] : [])));
+  if (revoked.size === 0) return all;
+  const listed = ports.authorities().flatMap(({ keys }) => keys);
+  for (const { id } of listed) revoked.delete(id);
+  // Mostly every revoked key is one of a policy, under its own id.
+  if (revoked.size === 0) return all;
+  const more = listed.flatMap((key) => {
+    const known = revoked.get(notaryIdOf(key));
+    return known === undefined ? [] : [{ ...known, keyId: key.id }];
+  });
+  return [...all, ...more];
+}
