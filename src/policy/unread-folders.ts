@@ -8,6 +8,9 @@ const KNOWN = new Set(['keys', 'tests']);
 const MOST = 50;
 const NAMED = 3;
 
+/** Lies beside the starter policies, each a folder to be copied: nobody believes all of them in force. */
+const BESIDE_STARTERS = 'policy.schema.json';
+
 /** True for the name of a policy file: hidden ones are editors' and Kubernetes' own (`.prod.yaml.swp`, `..data`). */
 export function isPolicyFileName(name: string): boolean {
   return /^[^.].*\.ya?ml$/i.test(name);
@@ -19,7 +22,9 @@ export function isPolicyFileName(name: string): boolean {
  * throws: what cannot be looked at is not warned of.
  */
 export async function unreadFolders(dir: string): Promise<string | null> {
-  const folders = (await entriesOf(dir))
+  const entries = await entriesOf(dir);
+  if (entries.some(({ name }) => name === BESIDE_STARTERS)) return null;
+  const folders = entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !KNOWN.has(entry.name))
     .map(({ name }) => name)
     .toSorted()

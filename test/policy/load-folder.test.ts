@@ -121,6 +121,8 @@ describe('a policy folder', () => {
     expect(await warningsOf({ 'docker-content-trust/policy.yaml': 'not read' })).toEqual([
       'the YAML files in docker-content-trust/ below DIR are not read, only those directly in DIR; move them there, or name that folder with --policies',
     ]);
+    const starters = { 'policy.schema.json': '{}', 'docker-content-trust/policy.yaml': '' };
+    expect(await warningsOf(starters)).toEqual([]);
     const many = { 'e/p.yml': '', 'd/p.yml': '', 'c/p.yml': '', 'b/p.yml': '', 'b/q.yml': '' };
     expect(await warningsOf(many)).toEqual([expect.stringContaining('in b/, c/, d/ and 1 more')]);
   });
