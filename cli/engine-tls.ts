@@ -27,14 +27,16 @@ export function engineTls(
   const on = verify || flags.tlsverify !== undefined || (flags.tls ?? given('DOCKER_TLS'));
   if (!on) return undefined;
   const folder = given('DOCKER_CERT_PATH') ? (env['DOCKER_CERT_PATH'] ?? '') : dockerConfig;
-  const own = (name: string): string | null => {
-    const path = join(folder, name);
-    return existsSync(path) ? path : null;
-  };
   return {
     ca: flags.tlscacert ?? join(folder, 'ca.pem'),
-    cert: flags.tlscert ?? own('cert.pem'),
-    key: flags.tlskey ?? own('key.pem'),
+    cert: flags.tlscert ?? fileIn(folder, 'cert.pem'),
+    key: flags.tlskey ?? fileIn(folder, 'key.pem'),
     verify,
   };
+}
+
+/** The path of a file in a folder; `null` where it is not there. */
+export function fileIn(folder: string, name: string): string | null {
+  const path = join(folder, name);
+  return existsSync(path) ? path : null;
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeUtf8 } from '../../src/lib/bytes.ts';
 import { readBoundedFile } from '../../src/lib/file.ts';
@@ -7,7 +6,7 @@ import type { Json } from '../../src/lib/json.ts';
 import { isObject, parseJson } from '../../src/lib/json.ts';
 import type { Engine, EngineAddress, EngineTls } from '../../src/oci/engine.ts';
 import { connectEngine } from '../../src/oci/engine.ts';
-import { engineTls } from '../engine-tls.ts';
+import { engineTls, fileIn } from '../engine-tls.ts';
 import { TrustFailure } from './failure.ts';
 import type { Session } from './session.ts';
 
@@ -53,11 +52,11 @@ async function contextAddress(dockerConfig: string, name: string): Promise<Engin
 
 /** The files that a context has for TLS; any of them means TLS. */
 function contextTls(folder: string): Omit<EngineTls, 'verify'> {
-  const own = (name: string): string | null => {
-    const path = join(folder, name);
-    return existsSync(path) ? path : null;
+  return {
+    ca: fileIn(folder, 'ca.pem'),
+    cert: fileIn(folder, 'cert.pem'),
+    key: fileIn(folder, 'key.pem'),
   };
-  return { ca: own('ca.pem'), cert: own('cert.pem'), key: own('key.pem') };
 }
 
 async function readObject(path: string): Promise<Readonly<Record<string, Json>> | null> {

@@ -7,6 +7,7 @@ import type { Listing } from '../tuf/listing.ts';
 import { parseListing } from '../tuf/listing.ts';
 import { parentOf } from '../tuf/role-name.ts';
 import type { TrustedRepository } from '../tuf/repository.ts';
+import { signingRoleOf } from '../tuf/repository.ts';
 import type { Root } from '../tuf/root.ts';
 import { readRoot } from '../tuf/root.ts';
 import type { TrustedTargets } from '../tuf/targets-tree.ts';
@@ -160,11 +161,8 @@ function earlier(known: ImportedEntry | undefined, time: number | null): number 
 }
 
 /** The keys that may sign a role now. */
-function listedIn({ root, tree }: TrustedRepository, role: string): ReadonlySet<string> {
-  const signing =
-    role === 'targets'
-      ? root.roles.targets
-      : tree.roles.get(parentOf(role))?.delegations.find(({ name }) => name === role);
+function listedIn(repository: TrustedRepository, role: string): ReadonlySet<string> {
+  const signing = signingRoleOf(repository, role);
   return new Set([...(signing?.keys.values() ?? [])].flatMap(({ key }) => key?.id ?? []));
 }
 

@@ -7,9 +7,11 @@ import type { Listing, ListingRole } from './listing.ts';
 import { verifyListing } from './listing.ts';
 import { rootCertificateExpiry, rootSigners } from './root-certificates.ts';
 import type { Root } from './root.ts';
+import { parentOf } from './role-name.ts';
 import { checkExpiry, checkVersion } from './signed-fields.ts';
 import type { TargetsTree, TrustedTargets } from './targets-tree.ts';
 import { verifyTargets } from './targets-tree.ts';
+import type { SigningRole } from './threshold.ts';
 import { invalid } from './trust-data.ts';
 
 /** A repository's metadata as it was fetched, and what it is judged by. */
@@ -121,6 +123,15 @@ export function verifyRepository(given: RepositoryFiles): Result<TrustedReposito
 function unlisted(name: string): Refusal {
   const message = `${name} was published before and the snapshot does not list it any more`;
   return { code: 'TRUST_DATA_ROLLBACK', message };
+}
+
+/** Who signs a role now: of the root, or of its parent's delegations; `undefined` for a role that nobody was given. */
+export function signingRoleOf(
+  { root, tree }: Pick<TrustedRepository, 'root' | 'tree'>,
+  name: string,
+): SigningRole | undefined {
+  if (name === 'targets') return root.roles.targets;
+  return tree.roles.get(parentOf(name))?.delegations.find((one) => one.name === name);
 }
 
 /** A root that was verified earlier may have ended since. */

@@ -3,8 +3,6 @@ import { resolveSigner } from '../../../src/keys/resolve-signer.ts';
 import type { RegistryClient } from '../../../src/oci/client.ts';
 import type { Reference } from '../../../src/oci/reference.ts';
 import { dctImageSigner } from '../../../src/trust/dct/image-signer.ts';
-import type { TrustSession } from '../../../src/trust/dct/session.ts';
-import { tagSigner } from '../../../src/trust/dct/tag-signer.ts';
 import type { FormatName } from '../../../src/trust/format.ts';
 import type { ImageSigning } from '../../../src/trust/sign.ts';
 import { nameHint } from '../../api/registry-name.ts';
@@ -12,7 +10,7 @@ import type { Context } from '../../commands.ts';
 import { passphrases } from '../../passphrase.ts';
 import type { RegistryFlags } from '../../registry.ts';
 import { imageSigners, SIGNED_FORMATS } from '../../signature-format.ts';
-import { openTrust } from '../../trust-server.ts';
+import { openTagSigners } from '../sign/signings.ts';
 
 /** What the command line says about the signature of what is pushed. */
 export interface SigningFlags {
@@ -55,24 +53,18 @@ export async function openSigning(
   });
   const output = context.output();
   const names = options.format ?? SIGNED_FORMATS;
-  const session: TrustSession | null = names.includes('dct')
-    ? openTrust(image.host, options, context.env, (line) => output.warn(line))
+  const tags = openTagSigners(context, options, signer, () => nameHint(client, image));
+  const dct = names.includes('dct')
+    ? dctImageSigner({
+        tags: tags.of(image.host),
+        required: options.format !== undefined,
+        passedOver: (line) => output.note(line),
+      })
     : null;
-  const required = options.format !== undefined;
-  const passedOver = (line: string): void => output.note(line);
-  const hint = async (): Promise<string> => nameHint(client, image);
   return {
     signer,
-    formats: imageSigners(
-      names,
-      session &&
-        dctImageSigner({
-          tags: tagSigner({ session, signer, required, passedOver, hint }),
-          required,
-          passedOver,
-        }),
-    ),
+    formats: imageSigners(names, dct),
     annotations: options.annotation ?? {},
-    close: async () => session?.server.close(),
+    close: () => tags.close(),
   };
 }

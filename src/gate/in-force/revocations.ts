@@ -1,17 +1,7 @@
-import type { PublicKey } from '../../keys/key.ts';
 import { notaryKeyId } from '../../keys/notary-key-id.ts';
 import type { Revocation } from '../../store/store.ts';
 import type { Authority } from '../../trust/format.ts';
 import type { TrustState } from './trust-state.ts';
-
-/** Every decision asks, while a key is revoked that is none of a policy's. */
-const notaryIds = new WeakMap<PublicKey, string>();
-
-function notaryIdOf(key: PublicKey): string {
-  const id = notaryIds.get(key) ?? notaryKeyId(key);
-  notaryIds.set(key, id);
-  return id;
-}
 
 /**
  * The revocations that a decision goes by. A key may have been revoked under Notary's id before a policy
@@ -29,7 +19,7 @@ export function revocationsInForce(ports: {
   // Mostly every revoked key is one of a policy, under its own id.
   if (revoked.size === 0) return all;
   const more = listed.flatMap((key) => {
-    const known = revoked.get(notaryIdOf(key));
+    const known = revoked.get(notaryKeyId(key));
     return known === undefined ? [] : [{ ...known, keyId: key.id }];
   });
   return [...all, ...more];

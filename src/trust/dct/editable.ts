@@ -1,6 +1,7 @@
 import { CountersignError } from '../../lib/errors.ts';
 import { parseEnvelope } from '../../tuf/envelope.ts';
 import type { FileMeta } from '../../tuf/file-meta.ts';
+import { signingRoleOf } from '../../tuf/repository.ts';
 import { parentOf, RELEASES } from '../../tuf/role-name.ts';
 import type { Delegation, Targets } from '../../tuf/targets.ts';
 import { parseTargets } from '../../tuf/targets.ts';
@@ -58,10 +59,8 @@ export function editable(loaded: LoadedTrust, name: string, now: Date): Editable
 
 /** The role that signs a file: of the root, or of its parent's delegations. Throws NO_TRUST_DATA for a role that there is none of. */
 export function signingRole({ repository }: LoadedTrust, name: string): SigningRole {
-  if (name === 'targets') return repository.root.roles.targets;
-  const parent = repository.tree.roles.get(parentOf(name));
-  const delegation = parent?.delegations.find((one) => one.name === name);
-  if (delegation !== undefined) return delegation;
+  const role = signingRoleOf(repository, name);
+  if (role !== undefined) return role;
   throw new CountersignError('NO_TRUST_DATA', `${repository.gun} has no role ${name}`);
 }
 

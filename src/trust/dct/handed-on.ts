@@ -1,5 +1,6 @@
 import type { StoredEntry } from '../../store/trust-data.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
+import { signingRoleOf } from '../../tuf/repository.ts';
 import { RELEASES } from '../../tuf/role-name.ts';
 import type { Root } from '../../tuf/root.ts';
 import { signersOf } from '../../tuf/threshold.ts';
@@ -45,10 +46,7 @@ export function handedOnOnce(
 }
 
 /** True where the role's file may be signed by that key now. */
-function lists({ root, tree }: TrustedRepository, role: string, keyId: string): boolean {
-  const signing =
-    role === 'targets'
-      ? root.roles.targets
-      : tree.roles.get('targets')?.delegations.find(({ name }) => name === role);
+function lists(repository: TrustedRepository, role: string, keyId: string): boolean {
+  const signing = signingRoleOf(repository, role);
   return [...(signing?.keys.values() ?? [])].some(({ key }) => key?.id === keyId);
 }

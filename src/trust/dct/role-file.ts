@@ -3,10 +3,9 @@ import type { Digest } from '../../oci/digest.ts';
 import { algorithmOf, digestOf, hexOf } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
 import type { TrustedRepository } from '../../tuf/repository.ts';
-import { parentOf } from '../../tuf/role-name.ts';
+import { signingRoleOf } from '../../tuf/repository.ts';
 import type { TrustedTargets } from '../../tuf/targets-tree.ts';
 import { mayName } from '../../tuf/targets-tree.ts';
-import type { SigningRole } from '../../tuf/threshold.ts';
 
 /**
  * Why a role cannot be heard, behind what mends it: a refusal of the gate has room for the beginning.
@@ -34,14 +33,10 @@ const evidenceOfFile = new WeakMap<TrustedTargets, Digest>();
 const tagsOfFile = new WeakMap<TrustedTargets, ReadonlyMap<string, readonly string[]>>();
 
 /** Who signed the file, and who of them its quorum may not miss. */
-export function signersIn({ root, tree }: TrustedRepository, file: TrustedTargets): Signers {
-  const parent = tree.roles.get(parentOf(file.name));
-  const role: SigningRole | undefined =
-    file.name === 'targets'
-      ? root.roles.targets
-      : parent?.delegations.find((one) => one.name === file.name);
+export function signersIn(repository: TrustedRepository, file: TrustedTargets): Signers {
+  const { threshold = 1 } = signingRoleOf(repository, file.name) ?? {};
   const ids = new Set(file.signers.keys());
-  return { ids, needed: (role?.threshold ?? 1) > 1 ? [...ids] : [] };
+  return { ids, needed: threshold > 1 ? [...ids] : [] };
 }
 
 /** Digest of the file. */

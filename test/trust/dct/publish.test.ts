@@ -74,6 +74,17 @@ for (const kind of TRUST_SERVERS) {
     };
     /** The public halves of a signer's key, as `signer add` reads them. */
     const keysOf = (signer: NamedSigner) => [tufKeyOf(signer.publicKey)];
+    /** Begins a repository with two signers, each on a machine of their own. */
+    const aliceAndBob = async (owner: TestSession, name: Repository) => {
+      await initialise(owner, name, { signers: [] });
+      const [one, two] = [machine(), machine()];
+      const alice = await storedSigner(one, 'alice');
+      const bob = await storedSigner(two, 'bob');
+      for (const signer of [alice, bob]) {
+        await addSigner(owner, { gun: name, name: signer.name ?? '', keys: keysOf(signer) });
+      }
+      return { one, two, alice, bob };
+    };
 
     it(`the first signature begins the repository, with its signer`, async () => {
       const session = machine();
@@ -177,13 +188,7 @@ for (const kind of TRUST_SERVERS) {
     it(`without another signer's key the rest stays to be released by the next signature`, async () => {
       const owner = machine();
       const name = gun('owner-only');
-      await initialise(owner, name, { signers: [] });
-      const [one, two] = [machine(), machine()];
-      const alice = await storedSigner(one, 'alice');
-      const bob = await storedSigner(two, 'bob');
-      for (const signer of [alice, bob]) {
-        await addSigner(owner, { gun: name, name: signer.name ?? '', keys: keysOf(signer) });
-      }
+      const { one, two, alice, bob } = await aliceAndBob(owner, name);
       await signTag(one, { gun: name, tag: 'a', ...content('a'), signer: alice });
       await signTag(two, { gun: name, tag: 'b', ...content('b'), signer: bob });
       expect(await removeSigner(owner, name, 'bob')).toEqual({
@@ -201,13 +206,7 @@ for (const kind of TRUST_SERVERS) {
     it(`what a removed signer leaves in a file that another has signed since is named`, async () => {
       const owner = machine();
       const name = gun('left-over');
-      await initialise(owner, name, { signers: [] });
-      const [one, two] = [machine(), machine()];
-      const alice = await storedSigner(one, 'alice');
-      const bob = await storedSigner(two, 'bob');
-      for (const signer of [alice, bob]) {
-        await addSigner(owner, { gun: name, name: signer.name ?? '', keys: keysOf(signer) });
-      }
+      const { one, two, alice, bob } = await aliceAndBob(owner, name);
       await signTag(two, { gun: name, tag: 'b', ...content('b'), signer: bob });
       await signTag(one, { gun: name, tag: 'a', ...content('a'), signer: alice });
       expect(await removeSigner(owner, name, 'bob')).toEqual({
